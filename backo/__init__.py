@@ -1,0 +1,107 @@
+"""backo: declare a collection once, get a data layer and a validated REST API.
+
+Everything public is a name of this package.
+"""
+
+from backo.backoffice import Backoffice
+from backo.collection import Collection
+from backo.connectors.base import DBConnector
+from backo.connectors.sqlite import DBSqliteConnector
+from backo.connectors.yml import DBYmlConnector
+from backo.current_user import CurrentUser, current_user
+from backo.errors import (
+    BackoError,
+    ConflictError,
+    DBError,
+    DuplicateIdError,
+    FileError,
+    FilterError,
+    FrozenError,
+    NotFoundError,
+    PathNotFoundError,
+    PreconditionError,
+    SAttributeError,
+    SConstraintError,
+    SError,
+    SessionError,
+    SKeyError,
+    SRightError,
+    SSyntaxError,
+    STypeError,
+    ValidationError,
+)
+from backo.item import Item
+from backo.log import LogLevel, log_system
+from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
+from backo.schema.types import (
+    Bool,
+    Bytes,
+    Complex,
+    Datetime,
+    Dict,
+    Extend,
+    Float,
+    FreeDict,
+    In,
+    Int,
+    Ipaddress,
+    Ipnetwork,
+    List,
+    Operator,
+    SFilter,
+    String,
+    Tuple,
+    Url,
+)
+
+__all__ = [
+    "BackoError",
+    "Backoffice",
+    "Bool",
+    "Bytes",
+    "Collection",
+    "Complex",
+    "ConflictError",
+    "CurrentUser",
+    "DBConnector",
+    "DBError",
+    "DBSqliteConnector",
+    "DBYmlConnector",
+    "Datetime",
+    "Dict",
+    "DuplicateIdError",
+    "Extend",
+    "FileError",
+    "FilterError",
+    "Float",
+    "FreeDict",
+    "FrozenError",
+    "GenericMetaDataHandler",
+    "In",
+    "Int",
+    "Ipaddress",
+    "Ipnetwork",
+    "Item",
+    "List",
+    "LogLevel",
+    "NotFoundError",
+    "Operator",
+    "PathNotFoundError",
+    "PreconditionError",
+    "SAttributeError",
+    "SConstraintError",
+    "SError",
+    "SFilter",
+    "SKeyError",
+    "SRightError",
+    "SSyntaxError",
+    "STypeError",
+    "SessionError",
+    "StandardMetaDataHandler",
+    "String",
+    "Tuple",
+    "Url",
+    "ValidationError",
+    "current_user",
+    "log_system",
+]

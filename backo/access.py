@@ -1,0 +1,269 @@
+"""Documents in and out of a collection: what HTTP and imports need.
+
+Where nothing callable must see an Item, they go from the store to the answer, and from
+valid input to the store, as they are; elsewhere they go through Items. Both ways give
+the same.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import pydantic
+
+from backo.connectors.base import Query
+from backo.documents import encode, overlay
+from backo.errors import BackoError, ConflictError, NotFoundError
+from backo.item import ATTEMPTS, Home, Item
+from backo.query.filter import And, Filter, all_of, matches, negate, order
+from backo.query.parse import parse_python
+from backo.query.paths import paths_of
+from backo.schema.faults import faults_of
+from backo.schema.models import DocumentModel, ItemModels
+
+__all__ = ["Access", "Changes", "Document", "Listing", "Owner", "Precondition"]
+
+type Document = dict[str, Any]
+type Changes = Callable[[Document], Document]
+type Precondition = Callable[[Document], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of documents, and how many there are in all (None: not counted)."""
+
+    rows: list[Document]
+    total: int | None
+
+
+class Owner(Home, Protocol):
+    """What access to a collection's documents needs of the collection."""
+
+    model: Item
+    refuse_filter: Callable[[], Any] | None
+
+    @property
+    def models(self) -> ItemModels: ...
+
+    @property
+    def item_needed(self) -> Mapping[str, bool]: ...
+
+    def allows(self, right: str, item: Item) -> bool: ...
+
+
+class Access:
+    """The documents of one collection, for the current user."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+
+    def listing(self, query: Query, view: str, *, total: bool) -> Listing:
+        """The page of documents that ``query`` asks for, in ``view``; with ``total``,
+        also how many items match without ``skip`` and ``limit``."""
+        if self.owner.item_needed["read"]:
+            return self._listing_of_items(query, view, total=total)
+        query = self._without_refused(query)
+        store, model = self.owner.db_handler, self.owner.models.views[view]
+        rows = [self._shown(one, model) for one in store.find(query)]
+        return Listing(rows, store.count(query.filter) if total else None)
+
+    def read(self, _id: str, view: str) -> Document:
+        """One document in ``view``.
+
+        :raises NotFoundError: there is no such item, or the current user may not read
+            it: the two look the same.
+        """
+        if self.owner.item_needed["read"]:
+            return self._readable_item(_id).view(view)
+        return self._shown(self._stored(_id), self.owner.models.views[view])
+
+    def insert(self, document: Document, view: str) -> Document:
+        """Store a valid new document (see ``models.create``); gives it in ``view``.
+
+        :raises SRightError: the current user may not create it.
+        :raises DuplicateIdError: the id is already there.
+        """
+        if self.owner.item_needed["create"]:
+            item = self.owner.new_item()
+            item.create(document)
+            return item.view(view)
+        self.owner.require("create", self.owner.model)
+        self.owner.model.meta_data_handler.stamp(document, created=True)
+        document = {**document, "_id": self.owner.db_handler.create(document)}
+        return self._shown(document, self.owner.models.views[view])
+
+    def modify(
+        self, _id: str, changes: Changes, view: str, precondition: Precondition
+    ) -> Document:
+        """Change one item; gives it in ``view``.
+
+        ``changes`` gets the present document, as far as the current user may read it,
+        and gives the valid changes (see ``models.update``); it is called again when
+        somebody else changed the item meanwhile, as is ``precondition``, which gets
+        what ``view`` shows and may raise.
+
+        :raises NotFoundError: there is no such item for the current user.
+        :raises SRightError: the current user may not modify it.
+        :raises ConflictError: others changed it again and again.
+        """
+        through_item = self.owner.item_needed["modify"]
+        once = self._modify_item if through_item else self._modify_stored
+        for _ in range(ATTEMPTS):
+            changed = once(_id, changes, view, precondition)
+            if changed is not None:
+                return changed
+        raise ConflictError(f"{self.owner.name}: the item is being changed by others")
+
+    def remove(self, _id: str, view: str, precondition: Precondition | None) -> None:
+        """Delete one item.
+
+        :raises NotFoundError: there is no such item for the current user.
+        :raises SRightError: the current user may not delete it.
+        """
+        if self.owner.item_needed["delete"]:
+            item = self._readable_item(_id)
+            if precondition is not None:
+                precondition(item.view(view))
+            item.delete()
+            return
+        for _ in range(ATTEMPTS):
+            if precondition is None and self.owner.refuse_filter is None:
+                self.owner.db_handler.delete_by_id(_id)
+                return
+            stored = self._stored(_id)
+            if precondition is not None:
+                precondition(self._shown(stored, self.owner.models.views[view]))
+            if self.owner.db_handler.compare_and_delete(_id, stored):
+                return
+        raise ConflictError(f"{self.owner.name}: the item is being changed by others")
+
+    # --- From document to document ------------------------------------------------
+
+    def _shown(self, document: Document, model: type[DocumentModel]) -> Document:
+        """A stored document as ``model`` (a view) shows it.
+
+        :raises BackoError: the store holds what the schema does not allow.
+        """
+        try:
+            return model.document(document)
+        except pydantic.ValidationError as error:
+            raise BackoError(
+                f"{self.owner.name}/{document.get('_id')}: what is stored breaks the "
+                f"schema: {faults_of(error, self.owner.plan)}"
+            ) from error
+
+    def _stored(self, _id: str) -> Document:
+        document: Document = self.owner.db_handler.get_by_id(_id)
+        refused = self._refused()
+        if refused is not None and matches(refused, document):
+            raise NotFoundError(f"{self.owner.name}: there is no item {_id}")
+        return document
+
+    def _refused(self) -> Filter | None:
+        refuse = self.owner.refuse_filter
+        return None if refuse is None else parse_python(refuse(), self.owner.plan)
+
+    def _without_refused(self, query: Query) -> Query:
+        refused = self._refused()
+        if refused is None:
+            return query
+        return dataclasses.replace(
+            query, filter=all_of([query.filter, negate(refused)])
+        )
+
+    def _modify_stored(
+        self, _id: str, changes: Changes, view: str, precondition: Precondition
+    ) -> Document | None:
+        """One try; None when somebody else was faster."""
+        before = self._stored(_id)
+        shown = self.owner.models.views[view]
+        precondition(self._shown(before, shown))
+        self.owner.require("modify", self.owner.model)
+        after = overlay(before, changes(before), self.owner.plan.root)
+        self.owner.model.meta_data_handler.stamp(after, created=False)
+        if not self.owner.db_handler.compare_and_set(_id, before, after):
+            return None
+        return self._shown(after, shown)
+
+    # --- Through Items ------------------------------------------------------------
+
+    def _modify_item(
+        self, _id: str, changes: Changes, view: str, precondition: Precondition
+    ) -> Document | None:
+        """One try; None when somebody else was faster."""
+        item = self._readable_item(_id)
+        precondition(item.view(view))
+        self.owner.require("modify", item)
+        item.set(changes(encode(item, self.owner.plan.root)))
+        try:
+            item.save_over(item.document)
+        except ConflictError:
+            return None
+        return item.view(view)
+
+    def _readable_item(self, _id: str) -> Item:
+        item = self.owner.new_item()
+        item.read_from(self._stored(_id))
+        if not self.owner.allows("read", item):
+            raise NotFoundError(f"{self.owner.name}: there is no item {_id}")
+        return item
+
+    def _listing_of_items(self, query: Query, view: str, *, total: bool) -> Listing:
+        everything = dataclasses.replace(query, skip=0, limit=0)
+        items = self.items(everything if total else query)
+        if not total:
+            return Listing([item.view(view) for item in items], None)
+        last = query.skip + query.limit if query.limit else None
+        rows: list[Document] = []
+        number = 0
+        for number, item in enumerate(items, 1):
+            if number > query.skip and (last is None or number <= last):
+                rows.append(item.view(view))
+        return Listing(rows, number)
+
+    def items(self, query: Query) -> Iterator[Item]:
+        """The items that match and that the current user may read."""
+        query = self._without_refused(query)
+        if not self.owner.item_needed["read"]:
+            yield from map(self._item_of, self.owner.db_handler.find(query))
+            return
+        kept, asked = self._split(query)
+        items = map(self._item_of, self.owner.db_handler.find(kept))
+        visible = (
+            item
+            for item in items
+            if self.owner.allows("read", item)
+            and matches(asked.filter, encode(item, self.owner.plan.root))
+        )
+        if asked.sort:
+            by_id = {item["_id"].get_value(): item for item in visible}
+            documents = [encode(item, self.owner.plan.root) for item in by_id.values()]
+            visible = (by_id[one["_id"]] for one in order(documents, asked.sort))
+        last = asked.skip + asked.limit if asked.limit else None
+        yield from itertools.islice(visible, asked.skip, last)
+
+    def _item_of(self, document: Document) -> Item:
+        item = self.owner.new_item()
+        item.read_from(document)
+        return item
+
+    def _split(self, query: Query) -> tuple[Query, Query]:
+        """What the store can be asked, and what only Items can answer: conditions and
+        sort keys on computed values, and on values not everybody reads."""
+        whole = query.filter
+        parts = whole.children if isinstance(whole, And) else (whole,)
+        stored = [part for part in parts if all(map(self._in_store, paths_of(part)))]
+        rest = [part for part in parts if part not in stored]
+        sortable = all(self._in_store(key.path) for key in query.sort)
+        kept = Query(filter=all_of(stored), sort=query.sort if sortable else ())
+        asked = dataclasses.replace(
+            query, filter=all_of(rest), sort=() if sortable else query.sort
+        )
+        return kept, asked
+
+    def _in_store(self, path: tuple[str, ...]) -> bool:
+        located = self.owner.plan.locate(".".join(path))
+        return located is not None and all(
+            step.stored and not step.conditional for step in located.trail
+        )

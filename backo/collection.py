@@ -1,0 +1,329 @@
+"""Collection: the use cases of one kind of item. It knows no HTTP."""
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from backo.access import Access, Document
+from backo.connectors.base import DBConnector, Query
+from backo.errors import (
+    VALUE_ERRORS,
+    Fault,
+    FrozenError,
+    NotFoundError,
+    SRightError,
+    SSyntaxError,
+    ValidationError,
+)
+from backo.item import Item
+from backo.query.parse import parse_python, parse_sort
+from backo.schema.compiler import compile_item
+from backo.schema.faults import faults_in, stricto_faults
+from backo.schema.meta import item_meta
+from backo.schema.models import ItemModels, compile_models
+from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.types import GenericType
+
+__all__ = ["Collection", "Lookup", "is_readable"]
+
+RIGHTS = ("read", "create", "modify", "delete")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_EVENTS_OF_DELETE = frozenset({"before_delete"})
+
+
+class Lookup(Protocol):
+    """What a Collection needs of its backoffice."""
+
+    name: str
+    frozen: bool
+    page_size: int
+    max_page_size: int
+
+    def collection(self, name: str) -> "Collection": ...
+
+
+class Collection:
+    """A kind of item, and where its items are kept.
+
+    Rights are bools or functions ``f(right_name, item) -> bool``. Statically false, the
+    operation does not exist: no route, nothing in the document.
+
+    :param name: in paths and in the document: letters, digits, ``_``, ``-``.
+    :param model: the Item every object is made from; the collection keeps a copy.
+    :param db_handler: the store.
+    :param can_read, can_create, can_modify, can_delete: the rights.
+    :param refuse_filter: ``f()`` gives a filter of the items nobody gets.
+    :raises SSyntaxError: the name or an option is not valid.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Item,
+        db_handler: DBConnector,
+        *,
+        can_read: Right = None,
+        can_create: Right = None,
+        can_modify: Right = None,
+        can_delete: Right = None,
+        refuse_filter: Callable[[], Any] | None = None,
+        description: str | None = None,
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise SSyntaxError(
+                f'"{name}" is no name for a collection: letters, digits, _ and - only'
+            )
+        self.name = name
+        self.description = description
+        self.model: Item = copy.copy(model)
+        self.model.__dict__["_home"] = self
+        self.db_handler = db_handler
+        self.rights: Mapping[str, Right] = dict(
+            zip(RIGHTS, (can_read, can_create, can_modify, can_delete), strict=True)
+        )
+        self.refuse_filter = refuse_filter
+        self.access = Access(self)
+        self._backoffice: Lookup | None = None
+        self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
+        self._views: dict[str, list[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"Collection({self.name!r})"
+
+    # --- The declaration, compiled ------------------------------------------------
+
+    @property
+    def plan(self) -> ItemPlan:
+        """The compiled schema; it follows ``model`` until routes are built."""
+        return self._compile()[1]
+
+    @property
+    def models(self) -> ItemModels:
+        """The Pydantic models: ``create``, ``update`` and ``views``."""
+        return self._compile()[2]
+
+    @property
+    def frozen(self) -> bool:
+        """Whether routes have been built, so that the schema can no longer change."""
+        return self._backoffice is not None and self._backoffice.frozen
+
+    def _compile(self) -> tuple[int, ItemPlan, ItemModels]:
+        revision: int = self.model.__dict__["_revision"]
+        if self._compiled is None or self._compiled[0] != revision:
+            plan = compile_item(self.name, self.model)
+            self._compiled = (revision, plan, compile_models(plan))
+            self.__dict__.pop("item_needed", None)
+            self.db_handler.bind(plan)
+        return self._compiled
+
+    def define_view(self, name: str, paths: list[str]) -> None:
+        """Make ``name`` a view of exactly these paths (and ``_id``).
+
+        :raises FrozenError: routes have been built.
+        :raises SSyntaxError: the name is taken by backo, or a path names no field.
+        """
+        if self.frozen:
+            raise FrozenError(f"{self.name}: its routes are built, the schema is set")
+        if not name or name == "save" or name[0] in "+!":
+            raise SSyntaxError(f'{self.name}: "{name}" cannot name a view')
+        taken = [self._field(path).path for path in ["$._id", *paths]]
+        for field in self.plan.every_field:
+            views = field.node.__dict__["_views"]
+            if any(_covers(path, field.path) for path in taken):
+                views.append(name)
+            elif not any(_covers(field.path, path) for path in taken):
+                views.append(f"!{name}")
+        self.model.__dict__["_revision"] += 1
+
+    def _field(self, path: str) -> FieldPlan:
+        located = self.plan.locate(path)
+        if located is None:
+            raise SSyntaxError(f"{self.name}: there is no field {path}")
+        return located.field
+
+    def bind(self, backoffice: Lookup) -> None:
+        """Belong to ``backoffice``; it calls this when the collection is registered.
+
+        :raises SSyntaxError: the collection belongs to another one.
+        """
+        if self._backoffice not in (None, backoffice):
+            raise SSyntaxError(f"{self.name}: is registered in another backoffice")
+        self._backoffice = backoffice
+        self._compile()
+
+    def get_other_collection(self, name: str) -> "Collection":
+        """The collection of that name in the same backoffice.
+
+        :raises SSyntaxError: there is none.
+        """
+        return self.backoffice.collection(name)
+
+    @property
+    def backoffice(self) -> Lookup:
+        """The backoffice it is registered in.
+
+        :raises SSyntaxError: there is none.
+        """
+        if self._backoffice is None:
+            raise SSyntaxError(f"{self.name}: is registered in no backoffice")
+        return self._backoffice
+
+    def get_openapi_routes(self) -> dict[str, Any]:
+        """The ``paths`` section of the OpenAPI document for this collection."""
+        from backo.openapi.document import collection_paths
+
+        return collection_paths(self)
+
+    def get_openapi_schemas(self) -> dict[str, Any]:
+        """The ``schemas`` section of the OpenAPI document for this collection."""
+        from backo.openapi.schemas import collection_schemas
+
+        return collection_schemas(self)
+
+    # --- Rights -------------------------------------------------------------------
+
+    def forbids(self, right: str) -> bool:
+        """Whether that right is refused to everybody for good."""
+        return self.rights[right] is False
+
+    def allows(self, right: str, item: Item) -> bool:
+        """Whether the current user has that right on ``item``."""
+        declared = self.rights[right]
+        if callable(declared):
+            return declared(right, item) is True
+        return declared is not False
+
+    def require(self, right: str, item: Item) -> None:
+        """Pass, or raise.
+
+        :raises SRightError: the current user lacks that right on ``item``.
+        """
+        if not self.allows(right, item):
+            raise SRightError(f"{self.name}: you may not {right} this item")
+
+    @cached_property
+    def item_needed(self) -> Mapping[str, bool]:
+        """For each right, whether its use case must build an Item, or can go from
+        document to document."""
+        plan = self._compile()[1]
+        reading = callable(self.rights["read"]) or not plan.read_static
+        writing = reading or not plan.write_static
+        deleting = reading or any(
+            name in _EVENTS_OF_DELETE for f in plan.root.walk() for name, _ in f.events
+        )
+        static = {"read": reading, "create": writing, "modify": writing}
+        needed = {**static, "delete": deleting}
+        return {
+            right: need or callable(self.rights[right])
+            for right, need in needed.items()
+        }
+
+    # --- Items, in Python ---------------------------------------------------------
+
+    def new_item(self) -> Item:
+        """An empty item of this collection; callable defaults come with ``create``."""
+        self._compile()
+        item = copy.copy(self.model)
+        item.enable_permissions()
+        return item
+
+    def create(self, obj: Document, **kwargs: Any) -> Item:
+        """Create and store an item; see :meth:`Item.create` for what it may raise."""
+        item = self.new_item()
+        item.create(obj, **kwargs)
+        return item
+
+    def get_by_id(self, _id: str, **kwargs: Any) -> Item:
+        """The item with that id.
+
+        :raises NotFoundError: there is none.
+        :raises SRightError: the current user may not read it.
+        """
+        item = self.new_item()
+        item.load(_id, **kwargs)
+        return item
+
+    def select(
+        self,
+        filter_for_selection: Any = None,
+        *,
+        sort: dict[str, int] | str | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> list[Item]:
+        """The items that match a filter (a dict, a tuple or an SFilter) and that the
+        current user may read, in the order of ``sort``, or else of their ids.
+
+        :raises FilterError: the filter or the sort names an unknown field or operator.
+        """
+        query = Query(
+            filter=parse_python(filter_for_selection, self.plan, is_readable),
+            sort=parse_sort(sort, self.plan, is_readable),
+            skip=skip,
+            limit=limit,
+        )
+        return list(self.access.items(query))
+
+    def select_one(self, filter_for_selection: Any) -> Item:
+        """The one item that matches.
+
+        :raises NotFoundError: none matches, or more than one does.
+        """
+        found = self.select(filter_for_selection, limit=2)
+        if len(found) != 1:
+            wrong = "more than one item matches" if found else "no item matches"
+            raise NotFoundError(f"{self.name}: {wrong}")
+        return found[0]
+
+    # --- Questions about the declaration ------------------------------------------
+
+    def get_meta(self, partial: Document | None = None) -> Document:
+        """What the collection is: its items' schema, with ``exists`` and ``rights`` as
+        they are for the current user; for an item holding ``partial`` when given."""
+        item = self.new_item()
+        if partial:
+            item.fill_in(partial)
+        return {
+            "name": self.name,
+            "description": self.description,
+            "rights": {right: self.allows(right, item) for right in RIGHTS},
+            "item": item_meta(self.plan.root, item),
+            "actions": {},
+            "selections": {},
+        }
+
+    def check(self, partial: Document, path: str) -> str | None:
+        """What is wrong with the value at ``path`` in an item that is still being
+        written; None when nothing is.
+
+        :raises ValidationError: there is no such field.
+        """
+        located = self.plan.locate(path)
+        if located is None or located.field.unreadable:
+            raise ValidationError([Fault("$.path", "names no field", "path_not_found")])
+        wanted = located.field.path
+        for fault in faults_in(partial, self.models.update, self.plan):
+            if _covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
+                return fault.message
+        item = self.new_item()
+        item.fill_in(partial)
+        node = item.select(f"$.{located.field.dotted}")
+        if not isinstance(node, GenericType):
+            return None
+        try:
+            node.check_value()
+        except VALUE_ERRORS as error:
+            return stricto_faults(error)[0].message
+        return None
+
+
+def is_readable(field: FieldPlan) -> bool:
+    """Whether a filter or a sort may name this field."""
+    return not field.unreadable
+
+
+def _covers(path: str, below: str) -> bool:
+    """Whether ``path`` is ``below`` or one of its parents."""
+    return below == path or below.startswith((f"{path}.", f"{path}["))

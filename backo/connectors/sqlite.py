@@ -1,0 +1,380 @@
+"""The embedded store for real work: JSON documents in a table of an SQLite file."""
+
+# ruff: noqa: S608
+# Table names are validated, expressions come from sqlite_query, values are bound.
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from backo.connectors.base import (
+    Capabilities,
+    DBConnector,
+    Document,
+    Query,
+    decode_document,
+    encode_document,
+    encode_replacement,
+    id_for,
+    not_found,
+    same_document,
+    select_by_find,
+)
+from backo.connectors.sqlite_query import (
+    FUNCTIONS,
+    Translator,
+    index_expression,
+    is_small,
+    odd_expression,
+    pushable,
+    sortable,
+)
+from backo.errors import DBError, DuplicateIdError, PathNotFoundError
+from backo.query.filter import Always, Condition, Element, Filter, SortKey
+from backo.schema.plan import ItemPlan
+
+__all__ = ["DBSqliteConnector"]
+
+_TABLE_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
+_LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
+
+
+class _Holder:
+    """One thread's connection, closed when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def close(self) -> None:
+        # A connection made before a fork belongs to the parent.
+        if self.pid == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_inherited: list[_Holder] = []
+"""Connections of the parent process: kept, because closing them would harm it."""
+
+
+class DBSqliteConnector(DBConnector):
+    """Items as JSON documents in one table; filters, sorts and pages run as SQL.
+
+    ``path`` is the file (made with its folder on demand), ``table`` the table, so that
+    several collections may share one file. ``indexes=["$.title"]`` names the fields to
+    index; the indexes are made when the collection is registered. Those of datetimes
+    and IP addresses use functions of backo, so that other programs can read the table
+    but not write to it. ``synchronous`` is SQLite's pragma: with ``FULL`` what was
+    saved survives a power cut. ``timeout`` is how many seconds to wait for a lock.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        filters=True,
+        sort=True,
+        page=True,
+        count=True,
+        compare_and_set=True,
+        json=True,
+    )
+
+    def __init__(
+        self,
+        *,
+        path: str | os.PathLike[str],
+        table: str = "items",
+        indexes: Iterable[str] = (),
+        synchronous: str = "FULL",
+        timeout: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        if str(path) in ("", ":memory:"):
+            raise DBError("path must name a file; in memory use DBMemoryConnector")
+        if not _TABLE_NAME.fullmatch(table) or table.lower().startswith("sqlite_"):
+            raise DBError(f"{table!r} is no table name: letters, digits and _ only")
+        if synchronous.upper() not in _LEVELS:
+            raise DBError(f"synchronous is one of {', '.join(_LEVELS)}")
+        self.path = Path(path)
+        self.table = table
+        self._name = f'"{table}"'
+        self.indexes = tuple(indexes)
+        self._synchronous = synchronous.upper()
+        self._timeout = timeout
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._indexed: frozenset[tuple[str, ...]] = frozenset()
+        self._odd = odd_expression(())
+        self._translator = Translator()
+        self._careful = Translator(careful=True)
+        super().__init__(**kwargs)
+
+    # one document
+
+    def create(self, o: Document) -> str:
+        _id = id_for(self, o)
+        text = encode_document(_id, o)
+        try:
+            self._run(f"INSERT INTO {self._name} VALUES (?, ?)", (_id, text))
+        except DBError as error:
+            if _is_duplicate(error.__cause__):
+                raise DuplicateIdError(f"_id {_id!r:.100} is already there") from error
+            raise
+        return _id
+
+    def get_json(self, _id: str) -> str:
+        sql = f"SELECT document FROM {self._name} WHERE id = ?"
+        rows = self._run(sql, (_id,)) if _is_text(_id) else []
+        if not rows:
+            raise not_found(_id)
+        text: str = rows[0][0]
+        return text
+
+    def get_by_id(self, _id: str) -> Document:
+        return decode_document(DBSqliteConnector.get_json(self, _id))
+
+    def save(self, _id: str, o: Document) -> None:
+        text = encode_replacement(_id, o)
+        self._change(f"UPDATE {self._name} SET document = ? WHERE id = ?", text, _id)
+
+    def delete_by_id(self, _id: str) -> None:
+        self._change(f"DELETE FROM {self._name} WHERE id = ?", _id)
+
+    def _change(self, sql: str, *values: str) -> None:
+        if not _is_text(values[-1]) or not self._run(f"{sql} RETURNING 1", values):
+            raise not_found(values[-1])
+
+    def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
+        sql = f"UPDATE {self._name} SET document = ? WHERE id = ? AND document = ?"
+        return self._if_same(sql, (encode_replacement(_id, new),), _id, expected)
+
+    def compare_and_delete(self, _id: str, expected: Document) -> bool:
+        sql = f"DELETE FROM {self._name} WHERE id = ? AND document = ?"
+        return self._if_same(sql, (), _id, expected)
+
+    def _if_same(
+        self, sql: str, values: tuple[str, ...], _id: str, expected: Document
+    ) -> bool:
+        """Run ``sql`` if the document still is ``expected``, in whatever spelling."""
+        text = encode_replacement(_id, expected)
+        while not self._run(f"{sql} RETURNING 1", (*values, _id, text)):
+            current = DBSqliteConnector.get_json(self, _id)
+            if not same_document(decode_document(current), decode_document(text)):
+                return False
+            text = current
+        return True
+
+    def get_many(self, ids: Iterable[str]) -> list[Document]:
+        wanted = [_id for _id in dict.fromkeys(ids) if _is_text(_id)]
+        # json_each would cut an id at its U+0000.
+        if any("\0" in _id for _id in wanted):
+            return super().get_many(wanted)
+        sql = (
+            f"SELECT document FROM {self._name}"
+            " WHERE id IN (SELECT value FROM json_each(?))"
+        )
+        rows = self._run(sql, (json.dumps(wanted),))
+        found = {one["_id"]: one for one in map(decode_document, _firsts(rows))}
+        return [found[_id] for _id in wanted if _id in found]
+
+    def drop(self) -> None:
+        self._run(f"DELETE FROM {self._name}")
+
+    # many documents
+
+    def select(
+        self,
+        select_filter: Any,
+        projection: Any = None,
+        page_size: int = 0,
+        num_of_element_to_skip: int = 0,
+        sort_object: Any = None,
+    ) -> list[Document]:
+        return select_by_find(
+            self,
+            select_filter,
+            projection,
+            page_size,
+            num_of_element_to_skip,
+            sort_object,
+        )
+
+    def can_push(self, leaf: Condition | Element) -> bool:
+        return pushable(leaf)
+
+    def can_sort(self, key: SortKey) -> bool:
+        return sortable(key)
+
+    def accepts(self, tree: Filter) -> bool:
+        return is_small(tree)
+
+    def find_pushed(self, query: Query) -> list[Document]:
+        return [decode_document(text) for text in self._texts(query)]
+
+    def find_json(self, query: Query) -> list[str]:
+        """The JSON texts of a query's documents, as they are stored where possible."""
+        pushed, residual = self.split(query.filter)
+        if not self.answers(query, residual):
+            return super().find_json(query)
+        return self._texts(Query(pushed, query.sort, query.skip, query.limit))
+
+    def _texts(self, query: Query) -> list[str]:
+        translator = self._translation()
+        where, values = self._where(translator, query.filter)
+        sql = (
+            f"SELECT document FROM {self._name}{where}"
+            f" ORDER BY {translator.order_by(query.sort)} LIMIT ? OFFSET ?"
+        )
+        return _firsts(self._run(sql, (*values, query.limit or -1, query.skip)))
+
+    def count_pushed(self, tree: Filter) -> int:
+        where, values = self._where(self._translation(), tree)
+        sql = f"SELECT count(*) FROM {self._name}{where}"
+        return int(self._run(sql, values)[0][0])
+
+    def _where(
+        self, translator: Translator, tree: Filter
+    ) -> tuple[str, tuple[Any, ...]]:
+        if isinstance(tree, Always):
+            return "", ()
+        condition = translator.where(tree)
+        return f" WHERE {condition.text}", condition.values
+
+    def _translation(self) -> Translator:
+        odd = self._run(f"SELECT 1 FROM {self._name} WHERE {self._odd} LIMIT 1")
+        return self._careful if odd else self._translator
+
+    # indexes
+
+    def bind(self, plan: ItemPlan) -> None:
+        """Take the plan and make the indexes; those of an earlier set-up go.
+
+        :raises PathNotFoundError: an index names no field that can be indexed.
+        """
+        super().bind(plan)
+        wanted = [self._index(plan, dotted) for dotted in self.indexes]
+        self._indexed = frozenset(path for path, _ in wanted)
+        self._odd = odd_expression(sorted(self._indexed))
+        self._translator = Translator(self._indexed)
+        self._make_indexes(
+            [
+                *(f"({expression}, id)" for _, expression in wanted),
+                f"(id) WHERE {self._odd}",
+            ]
+        )
+
+    def _index(self, plan: ItemPlan, dotted: str) -> tuple[tuple[str, ...], str]:
+        found = plan.locate(dotted)
+        if found is None:
+            raise PathNotFoundError(f"no field {dotted} to index in {plan.name}")
+        path = tuple(step.name for step in found.trail)
+        expression = None
+        if not found.many:
+            expression = index_expression(path, found.field.kind)
+        if expression is None:
+            raise PathNotFoundError(f"{dotted} of {plan.name} cannot be indexed")
+        return path, expression
+
+    def _make_indexes(self, definitions: list[str]) -> None:
+        """Each index is named after its definition, so none is made twice."""
+        prefix = f"backo_{self.table}__"
+        wanted = {prefix + _digest(text): text for text in definitions}
+        sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+        there = {name for name in _firsts(self._run(sql, (self.table,)))}
+        for name in sorted(there - wanted.keys()):
+            if name.startswith(prefix):
+                self._run(f"DROP INDEX IF EXISTS {name}")
+        for name, text in wanted.items():
+            if name not in there:
+                self._run(f"CREATE INDEX IF NOT EXISTS {name} ON {self._name} {text}")
+
+    # connections
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next use opens new ones."""
+        for holder in list(self._open):
+            holder.close()
+        self._open = weakref.WeakSet()
+        self._local = threading.local()
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with _translated():
+            return self._connection().execute(sql, values).fetchall()
+
+    def _connection(self) -> sqlite3.Connection:
+        holder: _Holder | None = getattr(self._local, "holder", None)
+        if holder is None or holder.pid != os.getpid():
+            if holder is not None:
+                _inherited.append(holder)
+            holder = _Holder(self._connect())
+            self._local.holder = holder
+            self._open.add(holder)
+        return holder.connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        for name, (arity, function) in FUNCTIONS.items():
+            connection.create_function(name, arity, function, deterministic=True)
+        connection.execute("PRAGMA trusted_schema = ON")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._name} (id TEXT PRIMARY KEY NOT NULL,"
+            " document TEXT NOT NULL CHECK (json_valid(document)))"
+        )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """SQLite's errors, and those of its folder, as :class:`DBError`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+        raise DBError(f"SQLite: {error}") from error
+
+
+def _is_duplicate(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, sqlite3.IntegrityError)
+        and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+    )
+
+
+def _is_text(_id: object) -> bool:
+    """Whether SQLite can hold the id: a string without lone surrogates."""
+    try:
+        return isinstance(_id, str) and bool(_id.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _firsts(rows: list[tuple[Any, ...]]) -> list[str]:
+    return [row[0] for row in rows]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,400 @@
+"""One YAML file for each item, to be read and edited by people too.
+
+Writers of all processes take turns by a lock on ``.lock`` in the folder and write to
+``.new`` there, which then takes the place of the item's file: a reader, or a crash,
+sees the old file or the new one. Readers take no lock.
+"""
+
+import base64
+import datetime
+import errno
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import yaml
+
+from backo.connectors.base import (
+    Capabilities,
+    DBConnector,
+    Document,
+    Query,
+    checked_id,
+    decode_document,
+    encode_document,
+    encode_replacement,
+    id_for,
+    not_found,
+    same_document,
+    select_by_find,
+)
+from backo.errors import DBError, DuplicateIdError
+
+__all__ = ["DBYmlConnector"]
+
+_SUFFIX = ".yml"
+_SETTLED = 50_000_000
+"""Nanoseconds after which a file's time would tell a further change of it."""
+
+type _Stamp = tuple[int, int, int]
+
+
+class DBYmlConnector(DBConnector):
+    """Keeps each item in ``<_id>.yml`` in the folder ``path``, made on demand.
+
+    An edit from outside is seen by the next request; a file that is no longer YAML is
+    a :class:`~backo.errors.DBError` that names it. An id of any shape stays inside the
+    folder: what a file name cannot hold is percent-encoded. A file's name decides its
+    item's id, whatever the file says.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(compare_and_set=True)
+
+    def __init__(self, *, path: str | os.PathLike[str], **kwargs: Any) -> None:
+        self.path = Path(path)
+        self._cache: dict[str, tuple[_Stamp, str]] = {}
+        super().__init__(**kwargs)
+
+    # one document
+
+    def create(self, o: Document) -> str:
+        _id = id_for(self, o)
+        text = encode_document(_id, o)
+        with self._locked(create=True):
+            if self._stored(_id) is not None:
+                raise DuplicateIdError(f"_id {_id!r:.100} is already there")
+            self._write(_id, text)
+        return _id
+
+    def get_json(self, _id: str) -> str:
+        text = self._stored(_id)
+        if text is None:
+            raise not_found(_id)
+        return text
+
+    def get_by_id(self, _id: str) -> Document:
+        return decode_document(DBYmlConnector.get_json(self, _id))
+
+    def save(self, _id: str, o: Document) -> None:
+        text = encode_replacement(_id, o)
+        with self._locked():
+            self._present(_id)
+            self._write(_id, text)
+
+    def delete_by_id(self, _id: str) -> None:
+        with self._locked():
+            self._present(_id)
+            self._remove(_id)
+
+    def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
+        text = encode_replacement(_id, new)
+        with self._locked():
+            unchanged = same_document(self.get_by_id(_id), expected)
+            if unchanged:
+                self._write(_id, text)
+            return unchanged
+
+    def compare_and_delete(self, _id: str, expected: Document) -> bool:
+        with self._locked():
+            unchanged = same_document(self.get_by_id(_id), expected)
+            if unchanged:
+                self._remove(_id)
+            return unchanged
+
+    def drop(self) -> None:
+        with self._locked(), _translated(self.path):
+            for name in self._names():
+                (self.path / name).unlink(missing_ok=True)
+            self._cache.clear()
+
+    # many documents
+
+    def find_pushed(self, query: Query) -> list[Document]:
+        """Every document: the whole of a query is answered in Python."""
+        texts = [(name, self._read(name)) for name in self._names()]
+        there = {name for name, text in texts if text is not None}
+        for gone in self._cache.keys() - there:
+            self._cache.pop(gone, None)
+        return [decode_document(text) for _, text in texts if text is not None]
+
+    def select(
+        self,
+        select_filter: Any,
+        projection: Any = None,
+        page_size: int = 0,
+        num_of_element_to_skip: int = 0,
+        sort_object: Any = None,
+    ) -> list[Document]:
+        return select_by_find(
+            self,
+            select_filter,
+            projection,
+            page_size,
+            num_of_element_to_skip,
+            sort_object,
+        )
+
+    # reading
+
+    def _names(self) -> list[str]:
+        """The names of the items' files, in the order of the names."""
+        try:
+            names = os.listdir(self.path)  # noqa: PTH208
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise DBError(f"{self.path}: {error}") from error
+        return sorted(name for name in names if _id_of(name) is not None)
+
+    def _stored(self, _id: str) -> str | None:
+        try:
+            name = _name_of(checked_id(_id))
+        except DBError:
+            return None
+        return self._read(name)
+
+    def _present(self, _id: str) -> None:
+        """Raise NotFoundError without a file; a broken one may be replaced."""
+        try:
+            name = _name_of(checked_id(_id))
+        except DBError as error:
+            raise not_found(_id) from error
+        with _translated(self.path):
+            if not os.path.lexists(self.path / name):
+                raise not_found(_id)
+
+    def _read(self, name: str) -> str | None:
+        """The JSON text of a file, from the cache if the file is unchanged."""
+        path = self.path / name
+        with _translated(path):
+            try:
+                stamp = _stamp(path.stat())
+                cached = self._cache.get(name)
+                if cached is not None and cached[0] == stamp:
+                    return cached[1]
+                with path.open("rb") as file:
+                    status = os.fstat(file.fileno())
+                    content = file.read()
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                    return None
+                raise
+        text = encode_document(_id_of(name) or name, _parse(path, content))
+        # A change in the same tick of the clock would leave the same stamp.
+        if time.time_ns() - status.st_mtime_ns > _SETTLED:
+            self._cache[name] = (_stamp(status), text)
+        return text
+
+    # writing
+
+    def _write(self, _id: str, text: str) -> None:
+        path, new = self.path / _name_of(_id), self.path / ".new"
+        content = _dump(json.loads(text))
+        with _translated(path):
+            new.unlink(missing_ok=True)
+            with new.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                new.replace(path)
+            except OSError:
+                new.unlink(missing_ok=True)
+                raise
+            self._sync_folder()
+
+    def _remove(self, _id: str) -> None:
+        path = self.path / _name_of(_id)
+        with _translated(path):
+            path.unlink()
+            self._cache.pop(path.name, None)
+            self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        """Make a rename or removal last through a power cut, where folders can."""
+        if sys.platform == "win32":
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _locked(self, *, create: bool = False) -> Iterator[None]:
+        """The turn to write, of all threads and processes."""
+        with _translated(self.path):
+            if create or self.path.is_dir():
+                self.path.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            else:
+                descriptor = None
+        if descriptor is None:
+            yield
+            return
+        try:
+            with _translated(self.path):
+                _lock(descriptor)
+                with suppress(FileNotFoundError):
+                    (self.path / ".new").unlink()
+            yield
+        finally:
+            os.close(descriptor)
+
+
+# -- locks -------------------------------------------------------------------------
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        """Wait for the lock; closing the file gives it back."""
+        while True:
+            try:
+                return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+            except OSError as error:
+                # LK_LOCK gives up after ten seconds.
+                if error.errno != errno.EDEADLK:
+                    raise
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        """Wait for the lock; closing the file gives it back."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+# -- names -------------------------------------------------------------------------
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^\.|[. ]$')
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE
+)
+
+
+def _name_of(_id: str) -> str:
+    """The file name of an id: safe on every system, and inside the folder."""
+    name = _UNSAFE.sub(lambda found: _percent(found[0]), _id)
+    if _RESERVED.match(name):
+        name = _percent(name[0]) + name[1:]
+    return name + _SUFFIX
+
+
+def _id_of(name: str) -> str | None:
+    """The id of a file name; None when it is no item's."""
+    if not name.endswith(_SUFFIX):
+        return None
+    try:
+        _id = checked_id(unquote(name.removesuffix(_SUFFIX), errors="strict"))
+    except (DBError, UnicodeDecodeError):
+        return None
+    return _id if _name_of(_id) == name else None
+
+
+def _percent(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+# -- YAML --------------------------------------------------------------------------
+
+_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Loader(_BaseLoader):  # type: ignore[misc]
+    """YAML's own types, but for ``yes``, ``no``, ``on`` and ``off``: texts, as in
+    YAML 1.2, so that the country ``NO`` stays one."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+        for first, pairs in _BaseLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool",
+    re.compile("^(?:true|True|TRUE|false|False|FALSE)$"),
+    list("tTfF"),
+)
+
+
+class _Dumper(_BaseDumper):  # type: ignore[misc]
+    """Writes texts of several lines as blocks."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _dump(document: Document) -> bytes:
+    try:
+        text: bytes = yaml.dump(
+            document,
+            Dumper=_Dumper,
+            allow_unicode=True,
+            default_flow_style=False,
+            encoding="utf-8",
+            sort_keys=False,
+        )
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DBError(f"a document cannot be stored: {error}") from error
+    return text
+
+
+def _parse(path: Path, content: bytes) -> Document:
+    try:
+        document = yaml.load(content, Loader=_Loader)  # noqa: S506
+        plain = _plain(document)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DBError(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(plain, dict):
+        raise DBError(f"{path}: not an item, for it is no mapping")
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """What YAML reads as dates, bytes or sets, as JSON has it."""
+    match value:
+        case dict():
+            return {_key(name): _plain(member) for name, member in value.items()}
+        case list() | set():
+            return [_plain(one) for one in value]
+        case datetime.date():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case _:
+            return value
+
+
+def _key(name: Any) -> str:
+    plain = _plain(name)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+# -- errors ------------------------------------------------------------------------
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """The system's errors as :class:`DBError`."""
+    try:
+        yield
+    except OSError as error:
+        raise DBError(f"{path}: {error.strerror or error}") from error

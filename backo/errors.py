@@ -1,0 +1,181 @@
+"""Every error backo raises, each with the HTTP status, title and code it becomes.
+
+::
+
+    BackoError                      500  the root: also wrong use of an Item's life
+    ├── DBError                     503  a store failed or cannot be reached
+    │   └── DuplicateIdError        409  the id is already there
+    ├── NotFoundError               404  no such item, collection, action, ...
+    ├── PathNotFoundError           422  a path names no field
+    ├── FileError                   422  a file is missing, too large or of a wrong type
+    ├── SessionError                401  who is calling is not known, or no longer
+    ├── ConflictError               409  somebody changed it, or its state forbids it
+    ├── PreconditionError           412  If-Match no longer holds
+    ├── FrozenError                 500  the schema was changed after routes were built
+    ├── FilterError                 400  a filter, sort or page is not valid
+    └── ValidationError             422  a document breaks its schema; holds all faults
+
+stricto's own errors (``STypeError``, ``SConstraintError``, ``SRightError``, ...) are
+raised as they are: their classes are part of the contract.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+from stricto import (
+    SAttributeError,
+    SConstraintError,
+    SError,
+    SKeyError,
+    SRightError,
+    SSyntaxError,
+    STypeError,
+)
+
+__all__ = [
+    "BackoError",
+    "ConflictError",
+    "DBError",
+    "DuplicateIdError",
+    "Fault",
+    "FileError",
+    "FilterError",
+    "FrozenError",
+    "NotFoundError",
+    "PathNotFoundError",
+    "PreconditionError",
+    "SAttributeError",
+    "SConstraintError",
+    "SError",
+    "SKeyError",
+    "SRightError",
+    "SSyntaxError",
+    "STypeError",
+    "SessionError",
+    "VALUE_ERRORS",
+    "ValidationError",
+]
+
+
+VALUE_ERRORS = (
+    STypeError,
+    SConstraintError,
+    SAttributeError,
+    SKeyError,
+    SRightError,
+    SError,
+)
+"""stricto's errors about a value; SSyntaxError is about the schema. (Their common base,
+StrictoError, is no exception and cannot be caught.)"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a document: where (``$.address.zip``), what, and a code."""
+
+    path: str
+    message: str
+    code: str
+
+
+class BackoError(Exception):
+    """The root of backo's errors; raised itself for wrong use of an Item's life."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    code: ClassVar[str] = "internal"
+
+
+class DBError(BackoError):
+    """A store failed, refused, or cannot be reached."""
+
+    status = 503
+    title = "Store unavailable"
+    code = "store_unavailable"
+
+
+class DuplicateIdError(DBError):
+    """An item with this id is already in the collection."""
+
+    status = 409
+    title = "Id already there"
+    code = "duplicate_id"
+
+
+class NotFoundError(BackoError):
+    """No such item, collection, action, selection or file."""
+
+    status = 404
+    title = "Not found"
+    code = "not_found"
+
+
+class PathNotFoundError(BackoError):
+    """A path (a selector, a reverse field) names no field of the schema."""
+
+    status = 422
+    title = "Path not found"
+    code = "path_not_found"
+
+
+class FileError(BackoError):
+    """A file is missing, too large, or of a type the field refuses."""
+
+    status = 422
+    title = "File refused"
+    code = "file"
+
+
+class SessionError(BackoError):
+    """Who is calling is not known, or no longer."""
+
+    status = 401
+    title = "Not authenticated"
+    code = "not_authenticated"
+
+
+class ConflictError(BackoError):
+    """The item's present state forbids the request, or somebody else changed it."""
+
+    status = 409
+    title = "Conflict"
+    code = "conflict"
+
+
+class PreconditionError(BackoError):
+    """The item is no longer the one named by ``If-Match``."""
+
+    status = 412
+    title = "Precondition failed"
+    code = "precondition_failed"
+
+
+class FrozenError(BackoError):
+    """The schema was changed after the routes had been built."""
+
+    code = "frozen"
+
+
+class FilterError(BackoError):
+    """A filter, sort key or page parameter is not valid for this collection."""
+
+    status = 400
+    title = "Bad query"
+    code = "bad_query"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.faults: tuple[Fault, ...] = (Fault(path, message, self.code),)
+
+
+class ValidationError(BackoError):
+    """A document breaks its schema; ``faults`` holds every fault, not the first."""
+
+    status = 422
+    title = "Invalid document"
+    code = "invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{f.path}: {f.message}" for f in self.faults))

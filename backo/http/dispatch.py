@@ -1,0 +1,139 @@
+"""From a request to its row's answer: what every operation has in common."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from backo.errors import SessionError
+from backo.http.endpoints import Endpoint
+from backo.http.messages import Request, Response, media_type
+from backo.http.problems import (
+    MethodNotAllowedError,
+    NoRouteError,
+    NotAcceptableError,
+    UnsupportedMediaTypeError,
+    problem,
+)
+
+__all__ = ["Dispatcher"]
+
+type Authenticate = Callable[..., Any]
+
+PROBLEM_MEDIA = "application/problem+json"
+
+
+class Dispatcher:
+    """Answers requests by the rows of one backoffice.
+
+    :param passthrough: exceptions of the framework, which it handles itself.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Endpoint],
+        jwt_auth: Authenticate | None = None,
+        passthrough: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self.rows = tuple(rows)
+        self._jwt_auth = jwt_auth
+        self._passthrough = passthrough
+        self._patterns = [(_pattern(row.path), row) for row in self.rows]
+
+    def respond(
+        self, row: Endpoint, request: Request, refused: Exception | None = None
+    ) -> Response:
+        """The answer of ``row``; ``refused`` is what went wrong while reading."""
+        try:
+            self._authenticate(request)
+            _acceptable(row, request)
+            _readable(row, request)
+            if refused is not None:
+                raise refused
+            return row.handler(request)
+        except self._passthrough:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is not ours becomes a 500
+            return problem(error, request)
+
+    def unmatched(self, request: Request, path: str) -> Response:
+        """The answer where no route took the request: another method's path (405, or
+        the answer to ``HEAD``), or no path at all (404)."""
+        found = [
+            (row, match)
+            for pattern, row in self._patterns
+            if (match := pattern.fullmatch(path))
+        ]
+        if request.method == "HEAD":
+            for row, match in found:
+                if row.method == "GET":
+                    asked = _with_params(request, match.groupdict())
+                    return self.respond(row, asked)
+        try:
+            self._authenticate(request)
+        except self._passthrough:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is not ours becomes a 500
+            return problem(error, request)
+        if not found:
+            return problem(NoRouteError("there is nothing at this path"), request)
+        methods = {row.method for row, _ in found}
+        allowed = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+        return problem(MethodNotAllowedError(allowed), request)
+
+    def _authenticate(self, request: Request) -> None:
+        if self._jwt_auth is not None and self._jwt_auth(request) is False:
+            raise SessionError("who you are could not be established")
+
+
+def _with_params(request: Request, params: dict[str, str]) -> Request:
+    return Request(
+        request.method, request.path, request.query_string, request.headers, params
+    )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    steps = re.split(r"\{(\w+)\}", path)
+    return re.compile(
+        "".join(
+            f"(?P<{step}>[^/]+)" if at % 2 else re.escape(step)
+            for at, step in enumerate(steps)
+        )
+    )
+
+
+def _acceptable(row: Endpoint, request: Request) -> None:
+    """Whether the client takes what the row produces (RFC 9110, section 12.5.1)."""
+    accept = request.headers.get("accept", "").strip()
+    if not accept or accept == "*/*" or row.produces == "*/*" or row.status == 204:
+        return
+    kind = row.produces.partition("/")[0]
+    quality: dict[str, float] = {}
+    for wanted in accept.split(","):
+        media, _, parameters = wanted.partition(";")
+        quality[media.strip().lower()] = _quality(parameters)
+    for name in (row.produces, f"{kind}/*", "*/*"):
+        if name in quality:
+            if quality[name] > 0:
+                return
+            break
+    raise NotAcceptableError(f"this is only to be had as {row.produces}")
+
+
+def _quality(parameters: str) -> float:
+    match = re.search(r"(?:^|;)\s*q\s*=\s*([0-9.]+)", parameters)
+    try:
+        return float(match.group(1)) if match else 1.0
+    except ValueError:
+        return 1.0
+
+
+def _readable(row: Endpoint, request: Request) -> None:
+    """Whether the body is of a media type that the row takes."""
+    if not row.consumes or (not request.body and not row.body_required):
+        return
+    media, charset = media_type(request.headers.get("content-type", ""))
+    if media not in row.consumes:
+        taken = ", ".join(row.consumes)
+        raise UnsupportedMediaTypeError(f"this takes {taken}, not {media or 'nothing'}")
+    if charset not in (None, "utf-8", "utf8"):
+        raise UnsupportedMediaTypeError(f"JSON is read as UTF-8, not as {charset}")

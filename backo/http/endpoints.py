@@ -1,0 +1,337 @@
+"""THE table: one row per operation, from which routes and document are both made.
+
+A route that is not a row here does not exist: in neither framework, nor in the
+document.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from backo.backoffice import Backoffice
+from backo.collection import Collection, Lookup
+from backo.http import handlers
+from backo.http.handlers import JSON_PATCH, MERGE_PATCH
+from backo.http.messages import JSON, Request, Response
+from backo.http.parameters import (
+    Parameter,
+    filter_parameters,
+    page_parameters,
+    view_parameter,
+)
+from backo.schema.models import component_name, view_suffix
+
+if TYPE_CHECKING:
+    from backo.schema.plan import ItemPlan
+
+__all__ = ["Answer", "Endpoint", "Pages", "base_path", "collection_rows", "table"]
+
+type Handler = Callable[[Request], Response]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation may answer with: which schemas, and which headers."""
+
+    description: str
+    components: tuple[str, ...] = ()
+    """Names of component schemas, one of which the body is."""
+    media: str | None = JSON
+    headers: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One operation."""
+
+    method: str
+    path: str
+    """Its template, from the root: ``/bookcase/books/{id}``."""
+    operation_id: str
+    tag: str
+    summary: str
+    description: str
+    handler: Handler = dataclasses.field(compare=False, repr=False)
+    success: Mapping[int, Answer]
+    problems: tuple[int, ...] = ()
+    """Statuses of problems that this operation has of its own."""
+    parameters: tuple[Parameter, ...] = ()
+    consumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Media types of the body, each with the name of its component schema."""
+    body_required: bool = True
+    produces: str = JSON
+    documented: bool = True
+
+    @property
+    def status(self) -> int:
+        """The status of its success."""
+        return next(iter(self.success))
+
+
+class Pages(Protocol):
+    """The pages about the API itself; made from this table, so given to it."""
+
+    def openapi(self, request: Request) -> Response: ...
+
+    def docs(self, request: Request) -> Response: ...
+
+    def asset(self, request: Request) -> Response: ...
+
+
+def base_path(office: Lookup, prefix: str) -> str:
+    """``/{prefix}/{name}``: what every path of a backoffice begins with."""
+    steps = [step for step in prefix.split("/") if step]
+    return "/" + "/".join([*steps, office.name])
+
+
+def table(office: Backoffice, prefix: str, pages: Pages) -> tuple[Endpoint, ...]:
+    """Every operation of a backoffice, those with fixed paths before the others."""
+    rows = list(_office_rows(office, base_path(office, prefix), pages))
+    for collection in office.collections.values():
+        rows.extend(collection_rows(collection, office, prefix))
+    return tuple(rows)
+
+
+def collection_rows(
+    collection: Collection, office: Lookup, prefix: str
+) -> tuple[Endpoint, ...]:
+    """The operations of one collection; what is forbidden to everybody is not there."""
+    return tuple(_Rows(collection, office, prefix).rows())
+
+
+def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoint]:
+    common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
+    yield Endpoint(
+        path=f"{base}/_meta",
+        operation_id=f"{office.name}_meta",
+        summary="Describe every collection",
+        description="The schema of every collection, with the rights of the caller.",
+        handler=partial(handlers.whole_meta, office),
+        success={200: Answer("The meta structure", ("Meta",))},
+        **common,
+    )
+    yield Endpoint(
+        path=f"{base}/_openapi",
+        operation_id=f"{office.name}_openapi",
+        summary="Get the OpenAPI document",
+        description="The OpenAPI 3.1 document of this API.",
+        handler=pages.openapi,
+        success={200: Answer("The document", ("OpenAPI",))},
+        **common,
+    )
+    yield Endpoint(
+        path=f"{base}/_docs",
+        operation_id=f"{office.name}_docs",
+        summary="Read the documentation",
+        description="Swagger UI with the OpenAPI document, served without outside hosts.",
+        handler=pages.docs,
+        success={200: Answer("The page", (), "text/html")},
+        produces="text/html",
+        **common,
+    )
+    yield Endpoint(
+        path=f"{base}/_docs/{{asset}}",
+        operation_id=f"{office.name}_docs_asset",
+        summary="Get a part of the documentation's page",
+        description="The scripts and styles of Swagger UI.",
+        handler=pages.asset,
+        success={200: Answer("The file", (), "*/*")},
+        produces="*/*",
+        documented=False,
+        method="GET",
+        tag=office.name,
+    )
+
+
+class _Rows:
+    """Makes one collection's rows."""
+
+    def __init__(self, collection: Collection, office: Lookup, prefix: str) -> None:
+        self.collection = collection
+        self.office = office
+        self.plan: ItemPlan = collection.plan
+        self.path = f"{base_path(office, prefix)}/{collection.name}"
+        self.component = component_name(collection.name)
+        self.shown = tuple(
+            self.component + view_suffix(view) for view in self.plan.view_names
+        )
+        self.view = (view_parameter(self.plan),)
+        self.id = Parameter(
+            "id",
+            "path",
+            {"type": "string", "minLength": 1},
+            "The item's id",
+            required=True,
+        )
+        self.if_match = Parameter(
+            "If-Match",
+            "header",
+            {"type": "string"},
+            "Do it only while the item has this ETag",
+        )
+        self.if_none_match = Parameter(
+            "If-None-Match",
+            "header",
+            {"type": "string"},
+            "Answer 304 when the item still has this ETag",
+        )
+
+    def rows(self) -> Iterator[Endpoint]:
+        """The operations that somebody may use, fixed paths first."""
+        refused = {
+            right: self.collection.forbids(right)
+            for right in ("read", "create", "modify", "delete")
+        }
+        yield from (self._check(), self._meta())
+        if not refused["read"]:
+            yield from (self._list(), self._read())
+        if not refused["create"]:
+            yield self._create()
+        if not refused["modify"]:
+            yield from (self._update(), self._patch())
+        if not refused["delete"]:
+            yield self._delete()
+
+    def _row(self, verb: str, handler: Callable[..., Response], **row: Any) -> Endpoint:
+        path = self.path + row.pop("below", "")
+        return Endpoint(
+            path=path,
+            operation_id=f"{self.collection.name}_{verb}",
+            tag=self.collection.name,
+            handler=partial(handler, self.collection),
+            **row,
+        )
+
+    def _item(self, description: str) -> Answer:
+        return Answer(description, self.shown, headers=("ETag",))
+
+    def _list(self) -> Endpoint:
+        office = self.office
+        as_json = Parameter(
+            "filter",
+            "query",
+            {"$ref": f"#/components/schemas/{self.component}Filter"},
+            "A filter in JSON, joined to the other conditions",
+            content=JSON,
+        )
+        pages = page_parameters(self.plan, office.page_size, office.max_page_size)
+        return self._row(
+            "list",
+            lambda collection, request: handlers.listing(collection, office, request),
+            method="GET",
+            summary=f"List {self.collection.name}",
+            description="A page of the items that match every condition. "
+            "A field's name as a parameter is a condition on it.",
+            parameters=(as_json, *pages, *filter_parameters(self.plan)),
+            success={200: Answer("A page of items", (f"{self.component}Page",))},
+            problems=(400, 406),
+        )
+
+    def _create(self) -> Endpoint:
+        created = self._item("The new item")
+        return self._row(
+            "create",
+            handlers.create,
+            method="POST",
+            summary=f"Create an item in {self.collection.name}",
+            description="Store a new item. Fields left out get their defaults.",
+            parameters=self.view,
+            consumes={JSON: f"{self.component}Create"},
+            success={
+                201: dataclasses.replace(created, headers=("Location", "ETag")),
+            },
+            problems=(400, 403, 406, 409, 413, 415, 422),
+        )
+
+    def _read(self) -> Endpoint:
+        return self._row(
+            "get",
+            handlers.read,
+            below="/{id}",
+            method="GET",
+            summary=f"Get one item of {self.collection.name}",
+            description="One item, or 304 when the client has it already.",
+            parameters=(self.id, self.if_none_match, *self.view),
+            success={
+                200: self._item("The item"),
+                304: Answer("The client has it", (), None, ("ETag",)),
+            },
+            problems=(400, 404, 406),
+        )
+
+    def _update(self) -> Endpoint:
+        return self._row(
+            "update",
+            handlers.update,
+            below="/{id}",
+            method="PUT",
+            summary=f"Change one item of {self.collection.name}",
+            description="Change the fields that are given; the others keep their value.",
+            parameters=(self.id, self.if_match, *self.view),
+            consumes={JSON: f"{self.component}Update"},
+            success={200: self._item("The changed item")},
+            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
+        )
+
+    def _patch(self) -> Endpoint:
+        return self._row(
+            "patch",
+            handlers.patch,
+            below="/{id}",
+            method="PATCH",
+            summary=f"Patch one item of {self.collection.name}",
+            description="Change an item by JSON Patch (RFC 6902; one operation or a "
+            "list of them) or by JSON Merge Patch (RFC 7396). All of a patch is "
+            "applied, or none of it.",
+            parameters=(self.id, self.if_match, *self.view),
+            consumes={
+                JSON_PATCH: f"{self.component}Patch",
+                MERGE_PATCH: f"{self.component}Update",
+                JSON: f"{self.component}Patch",
+            },
+            success={200: self._item("The changed item")},
+            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
+        )
+
+    def _delete(self) -> Endpoint:
+        return self._row(
+            "delete",
+            handlers.delete,
+            below="/{id}",
+            method="DELETE",
+            summary=f"Delete one item of {self.collection.name}",
+            description="Delete an item for good.",
+            parameters=(self.id, self.if_match),
+            success={204: Answer("It is gone", (), None)},
+            problems=(400, 403, 404, 409, 412),
+        )
+
+    def _check(self) -> Endpoint:
+        return self._row(
+            "check",
+            handlers.check,
+            below="/_check",
+            method="POST",
+            summary=f"Check one value of an item of {self.collection.name}",
+            description="What is wrong with one value of an item that is still being "
+            "written. Nothing is stored.",
+            consumes={JSON: f"{self.component}Question"},
+            success={200: Answer("What is wrong, or null", ("Verdict",))},
+            problems=(400, 406, 413, 415, 422),
+        )
+
+    def _meta(self) -> Endpoint:
+        return self._row(
+            "meta",
+            handlers.meta,
+            below="/_meta",
+            method="POST",
+            summary=f"Describe {self.collection.name}",
+            description="The schema of the collection, with what exists and what the "
+            "caller may do, for an item that is still being written.",
+            consumes={JSON: "Partial"},
+            body_required=False,
+            success={200: Answer("The meta structure", ("CollectionMeta",))},
+            problems=(400, 406, 413, 415, 422),
+        )

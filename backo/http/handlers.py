@@ -1,0 +1,310 @@
+"""What each operation does: request in, response out, by way of the collection."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypedDict
+from urllib.parse import quote
+
+import pydantic
+import pydantic_core
+from pydantic import ConfigDict, Discriminator, Field
+
+from backo.backoffice import Backoffice
+from backo.collection import Collection, Lookup, is_readable
+from backo.connectors.base import Query
+from backo.errors import (
+    Fault,
+    FilterError,
+    PreconditionError,
+    ValidationError,
+)
+from backo.http.messages import JSON, Request, Response, media_type
+from backo.http.patch import MAX_OPERATIONS, changed_fields, json_patch, merge_patch
+from backo.http.problems import BadBodyError, to_json
+from backo.query.filter import Page
+from backo.query.parse import parse_page, parse_query, parse_sort
+from backo.schema.faults import faults_of, selector
+from backo.schema.models import DocumentModel
+from backo.schema.plan import ItemPlan
+
+__all__ = [
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "check",
+    "create",
+    "delete",
+    "listing",
+    "meta",
+    "patch",
+    "read",
+    "update",
+    "whole_meta",
+]
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+
+type Document = dict[str, Any]
+
+
+class _WithValue(TypedDict):
+    op: Literal["add", "replace", "test"]
+    path: str
+    value: Any
+
+
+class _Remove(TypedDict):
+    op: Literal["remove"]
+    path: str
+
+
+_From = TypedDict("_From", {"op": Literal["move", "copy"], "path": str, "from": str})
+_Operation = Annotated[_WithValue | _From | _Remove, Discriminator("op")]
+_OPERATION = pydantic.TypeAdapter(_Operation)
+_OPERATIONS = pydantic.TypeAdapter(
+    Annotated[list[_Operation], Field(max_length=MAX_OPERATIONS)]
+)
+
+
+class _Question(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    item: dict[str, Any]
+    path: str
+
+
+_QUESTION = pydantic.TypeAdapter(_Question)
+
+
+def listing(collection: Collection, office: Lookup, request: Request) -> Response:
+    """A page of items."""
+    plan = collection.plan
+    page = parse_page(request.query, office.page_size, office.max_page_size)
+    query = Query(
+        filter=parse_query(request.query, plan, is_readable),
+        sort=parse_sort(request.parameter("_sort"), plan, is_readable),
+        skip=page.skip,
+        limit=page.size,
+    )
+    found = collection.access.listing(
+        query, _view(request, plan), total=_total(request)
+    )
+    return _json(_page(found.rows, found.total, page))
+
+
+def _page(rows: list[Document], total: int | None, page: Page) -> Document:
+    body: Document = {"result": rows}
+    if total is not None:
+        body["total"] = total
+    return {**body, "_skip": page.skip, "_page": page.size}
+
+
+def create(collection: Collection, request: Request) -> Response:
+    """Store a new item."""
+    document = _valid(collection.models.create, request, collection.plan)
+    item = collection.access.insert(document, _view(request, collection.plan))
+    body = to_json(item)
+    place = f"{request.path.rstrip('/')}/{_quoted(item['_id'])}"
+    return Response(201, body, JSON, (("location", place), ("etag", _etag(body))))
+
+
+def read(collection: Collection, request: Request) -> Response:
+    """One item, or 304 when the client has it already."""
+    item = collection.access.read(
+        request.path_params["id"], _view(request, collection.plan)
+    )
+    body = to_json(item)
+    tag = _etag(body)
+    if _names(request.headers.get("if-none-match"), tag, weak=True):
+        return Response(304, b"", None, (("etag", tag),))
+    return Response(200, body, JSON, (("etag", tag),))
+
+
+def update(collection: Collection, request: Request) -> Response:
+    """Change the fields that the body gives."""
+    changes = _valid(collection.models.update, request, collection.plan)
+    return _modify(collection, request, lambda _before: changes)
+
+
+def patch(collection: Collection, request: Request) -> Response:
+    """Change an item by JSON Patch or JSON Merge Patch."""
+    plan = collection.plan
+    media, _ = media_type(request.headers.get("content-type", ""))
+    if media == MERGE_PATCH:
+        merge = _parsed(request.body)
+
+        def after(before: Document) -> Any:
+            return merge_patch(before, merge)
+    else:
+        operations = _operations(request.body)
+
+        def after(before: Document) -> Any:
+            return json_patch(before, operations, plan.root)
+
+    def changes(stored: Document) -> Document:
+        before = _addressable(stored, plan)
+        patched = after(before)
+        if not isinstance(patched, dict):
+            raise ValidationError([Fault("$", "must be an object", "type")])
+        changed = changed_fields(before, patched, plan.root)
+        return _checked(collection.models.update.document, changed, plan)
+
+    return _modify(collection, request, changes)
+
+
+def delete(collection: Collection, request: Request) -> Response:
+    """Delete one item."""
+    guarded = "if-match" in request.headers
+    precondition = _precondition(request) if guarded else None
+    _id = request.path_params["id"]
+    collection.access.remove(_id, _view(request, collection.plan), precondition)
+    return Response(204, b"", None)
+
+
+def check(collection: Collection, request: Request) -> Response:
+    """What is wrong with one value of an item that is still being written."""
+    try:
+        question = _QUESTION.validate_json(request.body, strict=True)
+    except pydantic.ValidationError as error:
+        raise _body_error(error, collection.plan) from error
+    return _json({"error": collection.check(question["item"], question["path"])})
+
+
+def meta(collection: Collection, request: Request) -> Response:
+    """The collection's schema, as it is for a partial item and the current user."""
+    partial = _parsed(request.body) if request.body else {}
+    if not isinstance(partial, dict):
+        raise ValidationError([Fault("$", "must be an object", "type")])
+    return _json(collection.get_meta(partial))
+
+
+def whole_meta(office: Backoffice, _request: Request) -> Response:
+    """The meta structure of every collection."""
+    return _json(office.get_meta())
+
+
+def _json(value: Any) -> Response:
+    return Response(200, to_json(value))
+
+
+def _modify(
+    collection: Collection, request: Request, changes: Callable[[Document], Document]
+) -> Response:
+    item = collection.access.modify(
+        request.path_params["id"],
+        changes,
+        _view(request, collection.plan),
+        _precondition(request),
+    )
+    body = to_json(item)
+    return Response(200, body, JSON, (("etag", _etag(body)),))
+
+
+def _addressable(stored: Document, plan: ItemPlan) -> Document:
+    """What a patch may speak of: every field that can be read, null where unset, and
+    those that can only be written, as null."""
+    shown: Document = {
+        field.name: None if field.unreadable else stored.get(field.name)
+        for field in plan.fields
+    }
+    return shown
+
+
+def _view(request: Request, plan: ItemPlan) -> str:
+    view = request.parameter("_view")
+    if view is None:
+        return "client"
+    if view not in plan.view_names:
+        known = ", ".join(plan.view_names)
+        raise FilterError(f"there is no such view; there are: {known}", path="_view")
+    return view
+
+
+def _total(request: Request) -> bool:
+    total = request.parameter("_total")
+    if total not in (None, "0", "1"):
+        raise FilterError("_total is 0 or 1", path="_total")
+    return total != "0"
+
+
+def _valid(model: type[DocumentModel], request: Request, plan: ItemPlan) -> Document:
+    return _checked(model.document_json, request.body, plan)
+
+
+def _checked(
+    validate: Callable[[Any], Document], value: Any, plan: ItemPlan
+) -> Document:
+    try:
+        return validate(value)
+    except pydantic.ValidationError as error:
+        raise _body_error(error, plan) from error
+
+
+def _body_error(
+    error: pydantic.ValidationError, plan: ItemPlan
+) -> BadBodyError | ValidationError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return BadBodyError(first["msg"])
+    return faults_of(error, plan)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadBodyError(str(error)) from error
+
+
+def _operations(body: bytes) -> list[Document]:
+    parsed = _parsed(body)
+    try:
+        if isinstance(parsed, list):
+            return _OPERATIONS.validate_python(parsed, strict=True)  # type: ignore[return-value]
+        return [_OPERATION.validate_python(parsed, strict=True)]  # type: ignore[list-item]
+    except pydantic.ValidationError as error:
+        raise ValidationError(
+            [
+                Fault(selector(_without_tag(one["loc"])), one["msg"], "patch")
+                for one in error.errors(include_url=False, include_input=False)
+            ]
+        ) from error
+
+
+def _without_tag(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """pydantic puts the chosen ``op`` into the path of a discriminated union."""
+    return tuple(
+        part
+        for at, part in enumerate(loc)
+        if not (
+            at <= 1 and part in ("add", "replace", "test", "move", "copy", "remove")
+        )
+    )
+
+
+def _etag(body: bytes) -> str:
+    """A strong validator (RFC 9110, section 8.8.3) of what the caller was shown."""
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def _names(header: str | None, tag: str, *, weak: bool = False) -> bool:
+    """Whether an ``If-Match`` or ``If-None-Match`` names ``tag``, or any (``*``)."""
+    if header is None:
+        return False
+    named = [one.strip() for one in header.split(",")]
+    if weak:
+        named = [one.removeprefix("W/") for one in named]
+    return "*" in named or tag in named
+
+
+def _precondition(request: Request) -> Callable[[Document], None]:
+    header = request.headers.get("if-match")
+
+    def hold(item: Document) -> None:
+        if header is not None and not _names(header, _etag(to_json(item))):
+            raise PreconditionError("the item is not the one that If-Match names")
+
+    return hold
+
+
+def _quoted(_id: str) -> str:
+    return quote(_id, safe="", errors="surrogatepass")

@@ -1,0 +1,85 @@
+"""Requests and responses as backo sees them, whatever framework carries them."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import parse_qsl
+
+from backo.errors import FilterError
+
+__all__ = ["JSON", "MAX_PARAMETERS", "PROBLEM", "Request", "Response", "media_type"]
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+MAX_PARAMETERS = 1000
+"""Query parameters one request may have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One HTTP request. Header names are in lower case; ``path`` is decoded and holds
+    whatever the application is mounted below."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    path_params: Mapping[str, str]
+    body: bytes = b""
+
+    @cached_property
+    def query(self) -> list[tuple[str, str]]:
+        """The query parameters in order, decoded.
+
+        :raises FilterError: there are too many, or one is not UTF-8.
+        """
+        try:
+            return parse_qsl(
+                self.query_string,
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=MAX_PARAMETERS,
+            )
+        except ValueError as error:
+            raise FilterError(f"the query string cannot be read: {error}") from error
+
+    def parameter(self, name: str) -> str | None:
+        """The one value of a query parameter, or None.
+
+        :raises FilterError: it is given more than once.
+        """
+        values = [value for key, value in self.query if key == name]
+        if len(values) > 1:
+            raise FilterError(f"{name} is given more than once", path=name)
+        return values[0] if values else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response, complete."""
+
+    status: int
+    body: bytes = b""
+    media: str | None = JSON
+    """What the body is; None without one."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Every header to send, ``Content-Type`` and ``Content-Length`` included."""
+        found = list(self.headers)
+        if self.media is not None:
+            found.append(("content-type", self.media))
+        if self.status not in (204, 304):
+            found.append(("content-length", str(len(self.body))))
+        return found
+
+
+def media_type(header: str) -> tuple[str, str | None]:
+    """A ``Content-Type`` as the type in lower case, and its charset in lower case."""
+    essence, *parameters = header.split(";")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return essence.strip().lower(), value.strip().strip('"').lower()
+    return essence.strip().lower(), None

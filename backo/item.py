@@ -1,0 +1,352 @@
+"""Item: the declaration of a collection's objects, and each of those objects."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Protocol, Self
+
+from backo.documents import carry_unknown, encode, known_values, merge_changes
+from backo.errors import (
+    VALUE_ERRORS,
+    BackoError,
+    ConflictError,
+    FrozenError,
+    SSyntaxError,
+)
+from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
+from backo.schema.plan import ItemPlan
+from backo.schema.types import Dict, GenericType, String
+
+__all__ = ["ATTEMPTS", "Home", "Item", "Life"]
+
+ATTEMPTS = 50
+"""How often a change is tried again when others change the same item meanwhile."""
+
+
+class Life(Enum):
+    """Where an Item is in its life."""
+
+    UNSET = "unset"
+    SAVED = "saved"
+    UNSAVED = "unsaved"
+
+
+class Home(Protocol):
+    """What an Item needs of its collection."""
+
+    name: str
+    db_handler: Any
+
+    @property
+    def plan(self) -> ItemPlan: ...
+
+    @property
+    def frozen(self) -> bool: ...
+
+    def new_item(self) -> "Item": ...
+
+    def require(self, right: str, item: "Item") -> None: ...
+
+
+class Item(Dict):
+    """An object of a collection: typed fields, and a life in the collection's store.
+
+    ``_id`` is added to every Item, and what ``meta_data_handler`` adds (``_meta``;
+    ``None``: nothing). Other options are those of a Dict. Once in a collection:
+    UNSET → ``create`` or ``load`` → SAVED → any change → UNSAVED → ``save`` → SAVED.
+
+    :raises SSyntaxError: the schema has a field of a name that backo adds itself.
+    """
+
+    meta_data_handler: GenericMetaDataHandler
+
+    def __init__(
+        self,
+        schema: dict[str, Any],
+        *,
+        meta_data_handler: GenericMetaDataHandler | None = StandardMetaDataHandler(),  # noqa: B008
+        **kwargs: Any,
+    ) -> None:
+        handler = meta_data_handler or GenericMetaDataHandler()
+        _id = String(can_modify=False, description="The item's id")
+        added = {"_id": _id, **handler.fields()}
+        for name in added:
+            if name in schema:
+                raise SSyntaxError(f"$.{name}: backo adds this field itself")
+        added_last = {name: node for name, node in added.items() if name != "_id"}
+        super().__init__({"_id": _id, **schema, **added_last}, **kwargs)
+        self.__dict__.update(
+            meta_data_handler=handler,
+            _life=Life.UNSET,
+            _home=None,
+            _document=None,
+            _revision=0,
+            _added=tuple(added),
+        )
+
+    def __copy__(self) -> Self:
+        # Not copied with the rest: the collection, and the document read from it.
+        apart = {name: self.__dict__.pop(name) for name in ("_home", "_document")}
+        try:
+            result: Self = super().__copy__()
+        finally:
+            self.__dict__.update(apart)
+        result.__dict__.update(apart)
+        return result
+
+    def add_to_model(self, key: str, model: GenericType) -> None:
+        """Add a field to the schema.
+
+        :raises FrozenError: the collection's routes have been built.
+        """
+        self._changing_schema()
+        super().add_to_model(key, model)
+
+    def remove_model(self, key: str) -> None:
+        """Take a field out of the schema.
+
+        :raises FrozenError: the collection's routes have been built.
+        """
+        self._changing_schema()
+        super().remove_model(key)
+
+    def _changing_schema(self) -> None:
+        home = self.__dict__.get("_home")
+        if home is not None and home.model is self:
+            if home.frozen:
+                raise FrozenError(
+                    f"{home.name}: its routes are built, the schema is set"
+                )
+            self.__dict__["_revision"] += 1
+
+    @property
+    def life(self) -> Life:
+        """Where the item is in its life."""
+        life: Life = self.__dict__["_life"]
+        return life
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """The stored document as it was read or written last; None while unset."""
+        document: dict[str, Any] | None = self.__dict__["_document"]
+        return document
+
+    def create(self, obj: dict[str, Any], **kwargs: Any) -> None:
+        """Fill the item with ``obj`` and store it as a new one.
+
+        ``kwargs`` (``transaction_id``, ``m_path``, …) reach the event handlers.
+
+        :raises BackoError: the item is set already.
+        :raises DBError: the id is already there, or the store failed.
+        :raises SRightError: the current user may not create it, or not set a field.
+        :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
+        """
+        self._expect(Life.UNSET, "create")
+        home = self._at_home()
+        given = {key: value for key, value in obj.items() if key != "_id"}
+        self.set(given)
+        home.require("create", self)
+        self.trigg("before_save", **kwargs)
+        document = self._to_store(created=True)
+        if obj.get("_id") is not None:
+            document["_id"] = obj["_id"]
+        document = {"_id": home.db_handler.create(document), **document}
+        self._accept(document)
+        try:
+            self.trigg("saved", **kwargs)
+            self.trigg("created", **kwargs)
+        except Exception:
+            home.db_handler.delete_by_id(document["_id"])
+            raise
+
+    def load(self, _id: str, **kwargs: Any) -> None:
+        """Read the item with that id from the store.
+
+        :raises BackoError: the item is set already.
+        :raises NotFoundError: there is none.
+        :raises SRightError: the current user may not read it.
+        """
+        self._expect(Life.UNSET, "load")
+        home = self._at_home()
+        self.read_from(home.db_handler.get_by_id(_id))
+        self.trigg("loaded", **kwargs)
+        home.require("read", self)
+
+    def reload(self, **kwargs: Any) -> None:
+        """Read the item again from the store; unsaved changes are lost.
+
+        :raises BackoError: the item is unset.
+        :raises NotFoundError: it is no longer there.
+        """
+        self._expect_set("reload")
+        fresh = self._at_home().new_item()
+        fresh.load(self.__dict__["_document"]["_id"], **kwargs)
+        self._take_over(fresh)
+
+    def save(self, **kwargs: Any) -> None:
+        """Store the item. What others changed meanwhile, in other fields, stays.
+
+        :raises BackoError: the item is unset.
+        :raises SRightError: the current user may not modify it.
+        :raises ConflictError: others changed it again and again.
+        """
+        self.save_over(None, **kwargs)
+
+    def save_over(self, expected: dict[str, Any] | None, **kwargs: Any) -> None:
+        """Like :meth:`save`; with ``expected``, only while the stored document is that.
+
+        :raises ConflictError: it is another.
+        """
+        self._expect_set("save")
+        home = self._at_home()
+        home.require("modify", self)
+        self.trigg("before_save", **kwargs)
+        before = self.__dict__["_document"]
+        after = self._to_store(created=False)
+        if expected is not None and expected != before:
+            raise ConflictError(f"{home.name}: the item has been changed meanwhile")
+        before, after = self._replace(before, after, once=expected is not None)
+        self._accept(after)
+        try:
+            self.trigg("saved", **kwargs)
+        except Exception:
+            home.db_handler.compare_and_set(after["_id"], after, before)
+            raise
+
+    def delete(self, **kwargs: Any) -> None:
+        """Delete the item from the store; afterwards it is unset.
+
+        :raises BackoError: the item is unset.
+        :raises NotFoundError: it is no longer there.
+        :raises SRightError: the current user may not delete it.
+        """
+        self._expect_set("delete")
+        home = self._at_home()
+        home.require("delete", self)
+        self.trigg("before_delete", **kwargs)
+        home.db_handler.delete_by_id(self.__dict__["_document"]["_id"])
+        self.__dict__["_life"] = Life.UNSET
+        self.__dict__["_document"] = None
+
+    def view(self, name: str) -> dict[str, Any]:
+        """The document that the view shows of this item, for the current user.
+
+        :raises KeyError: the view shows nothing at all.
+        """
+        shown: dict[str, Any] = encode(self, self._at_home().plan.view(name))
+        return shown
+
+    def end_record(self) -> bool:
+        """stricto's end of an update: from here on, changes wait to be saved."""
+        changed = self._changes is not None and self._changes.has_changes_in_session()
+        if changed and self.life is Life.SAVED:
+            self.__dict__["_life"] = Life.UNSAVED
+        return bool(super().end_record())
+
+    def check_value(self) -> None:
+        """stricto's check of every field. List elements made since the rights were
+        switched on get them first."""
+        if self._permissions.get_permissions_status():
+            self.enable_permissions()
+        super().check_value()
+
+    def _expect(self, life: Life, doing: str) -> None:
+        if self.life is not life:
+            raise BackoError(f"cannot {doing}: the item is {self.life.value}")
+
+    def _expect_set(self, doing: str) -> None:
+        if self.life is Life.UNSET:
+            raise BackoError(f"cannot {doing}: the item is unset")
+
+    def _at_home(self) -> Home:
+        home: Home | None = self.__dict__["_home"]
+        if home is None:
+            raise BackoError(
+                "the item belongs to no collection; use collection.new_item()"
+            )
+        return home
+
+    def read_from(self, document: dict[str, Any]) -> None:
+        """Become what ``document``, already read from the store, says; rights and
+        events are left to the caller."""
+        with self._rights_off():
+            self.__dict__["_loading"] = True
+            try:
+                self.set(known_values(document, self._at_home().plan.root))
+            finally:
+                self.__dict__["_loading"] = False
+        self.__dict__["_document"] = document
+        self.__dict__["_life"] = Life.SAVED
+
+    def fill_in(self, values: dict[str, Any]) -> None:
+        """Hold ``values`` as far as they go, unchecked: for questions about an item
+        that is still being written."""
+        with self._rights_off():
+            _hold(self, known_values(values, self._at_home().plan.root))
+
+    def _to_store(self, *, created: bool) -> dict[str, Any]:
+        root = self._at_home().plan.view("save")
+        with self._rights_off():
+            document: dict[str, Any] = encode(self, root)
+        before = self.__dict__["_document"]
+        if before is not None:
+            document = carry_unknown(before, document, self._at_home().plan.root)
+        elif document.get("_id") is None:
+            document.pop("_id", None)
+        self.meta_data_handler.stamp(document, created=created)
+        return document
+
+    def _replace(
+        self, before: dict[str, Any], after: dict[str, Any], *, once: bool
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Store ``after`` over ``before``, merging what others stored meanwhile; gives
+        both as they were when it succeeded."""
+        home = self._at_home()
+        _id = before["_id"]
+        for _ in range(1 if once else ATTEMPTS):
+            if home.db_handler.compare_and_set(_id, before, after):
+                return before, after
+            current = home.db_handler.get_by_id(_id)
+            merged = home.new_item()
+            merged.read_from(merge_changes(before, after, current))
+            self._take_over(merged)
+            before, after = current, self._to_store(created=False)
+        raise ConflictError(f"{home.name}: the item has been changed meanwhile")
+
+    def _accept(self, document: dict[str, Any]) -> None:
+        """Be saved as ``document``: take over what the store and the handler added."""
+        with self._rights_off():
+            for name in self.__dict__["_added"]:
+                self.__dict__[name].set_value(document[name])
+        self.__dict__["_document"] = document
+        self.__dict__["_life"] = Life.SAVED
+
+    def _take_over(self, other: "Item") -> None:
+        """Become what ``other`` is."""
+        for key in self.keys():
+            node = copy.copy(other.__dict__[key])
+            node.__dict__["_parent"] = self
+            self.__dict__[key] = node
+        self.__dict__["_document"] = other.__dict__["_document"]
+        self.__dict__["_life"] = other.life
+
+    @contextmanager
+    def _rights_off(self) -> Iterator[None]:
+        enabled = self._permissions.get_permissions_status()
+        self.disable_permissions()
+        try:
+            yield
+        finally:
+            if enabled:
+                self.enable_permissions()
+
+
+def _hold(node: Any, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        below = node.__dict__[key]
+        try:
+            below.set_value(value)
+        except VALUE_ERRORS:
+            if isinstance(value, dict) and isinstance(below, Dict):
+                _hold(below, value)

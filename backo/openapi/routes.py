@@ -1,0 +1,118 @@
+"""Rows of the table → the ``paths`` of an OpenAPI document."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from backo.http.endpoints import Answer, Endpoint
+from backo.http.messages import PROBLEM
+from backo.http.parameters import Parameter
+from backo.openapi.schemas import one_of, reference
+
+__all__ = ["HEADERS", "operation", "paths"]
+
+type Schema = dict[str, Any]
+
+HEADERS: dict[str, Schema] = {
+    "ETag": {
+        "description": "What names this state of the item (RFC 9110, section 8.8.3)",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where the new item is",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before another try",
+        "schema": {"type": "integer"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate",
+        "schema": {"type": "string"},
+    },
+}
+
+_PROBLEMS = {
+    400: "The request cannot be understood",
+    401: "Who is calling is not known",
+    403: "The caller may not do this",
+    404: "There is no such item",
+    406: "None of the media types wanted can be given",
+    409: "The present state does not allow it",
+    412: "The item is no longer the one named by If-Match",
+    413: "The body is too large",
+    415: "The body is of another media type",
+    422: "The document is not valid",
+    500: "The server failed",
+    503: "The store cannot be reached",
+}
+
+_ALWAYS = (500, 503)
+
+
+def paths(rows: Iterable[Endpoint]) -> dict[str, Schema]:
+    """Every documented row, by path and method."""
+    found: dict[str, Schema] = {}
+    for row in rows:
+        if row.documented:
+            found.setdefault(row.path, {})[row.method.lower()] = operation(row)
+    return found
+
+
+def operation(row: Endpoint) -> Schema:
+    """The operation object of one row."""
+    described: Schema = {
+        "tags": [row.tag],
+        "summary": row.summary,
+        "description": row.description,
+        "operationId": row.operation_id,
+    }
+    if row.parameters:
+        described["parameters"] = [_parameter(one) for one in row.parameters]
+    if row.consumes:
+        described["requestBody"] = {
+            "required": row.body_required,
+            "content": {
+                media: {"schema": reference(name)}
+                for media, name in row.consumes.items()
+            },
+        }
+    described["responses"] = {
+        str(status): _answer(answer) for status, answer in row.success.items()
+    } | {str(status): _problem(status) for status in (*row.problems, *_ALWAYS)}
+    return described
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    described: Schema = {
+        "name": parameter.name,
+        "in": parameter.location,
+        "description": parameter.description,
+        "required": parameter.required,
+    }
+    if parameter.content is not None:
+        described["content"] = {parameter.content: {"schema": parameter.schema}}
+    else:
+        described["schema"] = parameter.schema
+    return described
+
+
+def _answer(answer: Answer) -> Schema:
+    described: Schema = {"description": answer.description}
+    if answer.headers:
+        described["headers"] = {name: HEADERS[name] for name in answer.headers}
+    if answer.components:
+        described["content"] = {answer.media: {"schema": one_of(answer.components)}}
+    elif answer.media is not None:
+        described["content"] = {answer.media: {"schema": {"type": "string"}}}
+    return described
+
+
+def _problem(status: int) -> Schema:
+    described: Schema = {"description": _PROBLEMS[status]}
+    headers = {503: "Retry-After", 401: "WWW-Authenticate"}
+    if status in headers:
+        described["headers"] = {headers[status]: HEADERS[headers[status]]}
+    described["content"] = {PROBLEM: {"schema": reference("Problem")}}
+    return described

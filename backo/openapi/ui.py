@@ -1,0 +1,114 @@
+"""The pages about an API: its document, and Swagger UI served from a package's files."""
+
+import importlib.util
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from backo.backoffice import Backoffice
+from backo.errors import BackoError, NotFoundError
+from backo.http.endpoints import table
+from backo.http.messages import JSON, Request, Response
+from backo.http.problems import to_json
+from backo.openapi.document import document
+
+__all__ = ["ApiPages"]
+
+_PACKAGE = "flask_swagger_ui"
+"""A package that ships each release of Swagger UI; only its files are used."""
+
+_ASSETS = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_START = "start.js"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="{here}/swagger-ui.css">
+<link rel="icon" type="image/png" href="{here}/favicon-32x32.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="{here}/swagger-ui-bundle.js"></script>
+<script src="{here}/start.js"></script>
+</body>
+</html>
+"""
+
+_SCRIPT = """window.ui = SwaggerUIBundle({
+  url: new URL("../_openapi", document.currentScript.src).pathname,
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  persistAuthorization: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+});
+"""
+
+# Everything comes from this server; Swagger UI sets styles and embeds icons itself.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+class ApiPages:
+    """The document and Swagger UI of one backoffice below one prefix."""
+
+    def __init__(self, office: Backoffice, prefix: str) -> None:
+        self._office = office
+        self.rows = table(office, prefix, self)
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        return document(self._office, self.rows)
+
+    @cached_property
+    def _document_json(self) -> bytes:
+        return to_json(self.described)
+
+    def openapi(self, _request: Request) -> Response:
+        """The document."""
+        return Response(200, self._document_json, JSON)
+
+    def docs(self, request: Request) -> Response:
+        """The page that shows the document."""
+        here = escape(request.path.rstrip("/"), quote=True)
+        page = _PAGE.format(title=escape(self._office.name), here=here)
+        headers = (("content-security-policy", _POLICY),)
+        return Response(200, page.encode(), "text/html; charset=utf-8", headers)
+
+    def asset(self, request: Request) -> Response:
+        """One of the files the page is made of.
+
+        :raises NotFoundError: it is none of them.
+        """
+        name = request.path_params["asset"]
+        cached = (("cache-control", "public, max-age=3600"),)
+        if name == _START:
+            return Response(
+                200, _SCRIPT.encode(), "text/javascript; charset=utf-8", cached
+            )
+        if name not in _ASSETS:
+            raise NotFoundError("the documentation has no such file")
+        return Response(200, (_folder() / name).read_bytes(), _ASSETS[name], cached)
+
+
+def _folder() -> Path:
+    """Where Swagger UI's files are. The package is found without being imported."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise BackoError(
+            "Swagger UI's files are missing: install backo[fastapi] or backo[flask]"
+        )
+    return Path(spec.submodule_search_locations[0]) / "dist"

@@ -1,0 +1,510 @@
+"""What every field type of backo does otherwise than stricto 0.3.1's, as one mixin.
+
+The methods and attributes named ``_node_…`` are backo's own. The name is long so that
+neither a user's subclass nor a field of a Dict takes one of them by accident.
+"""
+
+import copy
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self
+
+from stricto import (
+    EVENT_MANAGER,
+    GenericType,
+    SAttributeError,
+    SConstraintError,
+    SError,
+    SKeyError,
+    SRightError,
+    STypeError,
+)
+from stricto.change import ChangeHandler
+
+from backo.schema._changes import concerns
+
+__all__ = [
+    "FAULTS",
+    "REPLACED",
+    "Faults",
+    "Mended",
+    "adopt",
+    "class_names",
+    "copied",
+    "faults_of",
+]
+
+type Handler = Callable[..., Any]
+
+_DECLARING = threading.RLock()
+"""Held while a node is constructed: stricto's Kparse keeps its result in its class."""
+
+_IDS = itertools.count(-1, -1)
+"""Ids of our nodes; stricto counts upwards, so that no node has the id of another."""
+
+FAULTS = (
+    STypeError,
+    SAttributeError,
+    SKeyError,
+    SConstraintError,
+    SRightError,
+    SError,
+)
+"""Errors about a value. SSyntaxError is about the schema, and stops everything."""
+
+_ATOMS = frozenset({type(None), bool, int, float, str, bytes, datetime})
+"""Types of values that copies may share."""
+
+REPLACED: dict[type, type["Mended"]] = {}
+"""stricto's classes and those that replace them; filled by ``backo.schema.types``."""
+
+
+def faults_of(error: Exception) -> list[Exception]:
+    """All faults found together with ``error``, itself included."""
+    found: list[Exception] = getattr(error, "faults", None) or [error]
+    return found
+
+
+class Faults:
+    """Collects the faults raised in its ``with`` blocks; anything else passes."""
+
+    def __init__(self) -> None:
+        self.found: list[Exception] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        try:
+            yield
+        except FAULTS as error:
+            self.found += faults_of(error)
+
+    def raise_first(self) -> None:
+        """Raise the first fault, all of them in its ``faults``; nothing when none."""
+        if self.found:
+            first = self.found[0]
+            first.__dict__["faults"] = list(self.found)
+            raise first
+
+
+def class_names(cls: type) -> list[str]:
+    """The names stricto gives for the class in ``types``, without those of mixins."""
+    names = (base.__name__ for base in cls.__mro__ if base not in (object, Mended))
+    return list(dict.fromkeys(name for name in names if not name.startswith("_")))
+
+
+def copied(node: Any) -> Any:
+    """A copy of any node; the global event table does not grow with it."""
+    result = copy.copy(node)
+    if not isinstance(result, Mended):
+        EVENT_MANAGER._events_per_object.pop(result._event_id, None)
+        result.__dict__["_event_id"] = node._event_id
+    return result
+
+
+def adopt(node: Any) -> Any:
+    """A node of a schema as a node of our own: a copy, or our type for stricto's.
+
+    A user's subclass of a type of stricto stays what it is.
+    """
+    ours = REPLACED.get(type(node))
+    if ours is None:
+        return copied(node)
+    result = ours.__new__(ours)
+    result._node_convert(node)
+    return result
+
+
+def _handlers_of(node: Any) -> dict[str, list[Handler]]:
+    if isinstance(node, Mended):
+        return node._node_handlers()
+    table: dict[int, dict[str, list[Handler]]] = EVENT_MANAGER._events_per_object
+    return table.get(node._event_id, {})
+
+
+def _notify(node: Any, event: str, root: Any, details: dict[str, Any]) -> None:
+    for handler in tuple(_handlers_of(node).get(event, ())):
+        handler(event, root, node, **details)
+    for child in node.get_childs():
+        _notify(child, event, root, dict(details))
+
+
+class Mended(GenericType):  # type: ignore[misc]
+    """What all of backo's types share.
+
+    - stricto 0.3.1 runs constraints, bounds, patterns and ``enum=`` on None; here an
+      unset field is only asked whether it is ``required``.
+    - stricto calls a callable ``default=`` once, at declaration, and all items share
+      the result; here it is called once per item, after the given values are set, for
+      a field that was not given. An item whose root has ``__dict__["_loading"]`` true
+      (it comes from a store) gets none. No default comes back for a field set to None.
+    - stricto keeps event handlers in a global table which every copy adds to; here
+      they are in the node's ``_handlers``.
+    - stricto checks types after the value is set, and says SError for text that cannot
+      be decoded; here ``set_value`` raises STypeError and sets nothing.
+    - stricto recomputes ``set=(f, [paths])`` only for a change made at exactly such a
+      path; here for any change at or below one, by whichever way it was made.
+    - stricto refuses the values it computed itself where ``can_modify`` is false; here
+      that right is about values that somebody sets.
+    - stricto's ``set`` checks nothing when nothing changed; here it checks the node.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # stricto knows no examples; they stand in the OpenAPI document.
+        self.__dict__["_examples"] = tuple(kwargs.pop("examples", ()))
+        with self._node_declaration():
+            super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def _node_declaration(self) -> Iterator[None]:
+        """Around stricto's constructors: one at a time, and no event left behind."""
+        with _DECLARING:
+            self._node_begin(_node_declaring=True)
+            try:
+                yield
+            finally:
+                self._node_handlers()
+                del self.__dict__["_node_declaring"]
+            self.__dict__["_event_id"] = next(_IDS)
+            self.start_record()
+
+    def _node_begin(self, **state: Any) -> None:
+        self.__dict__.update(
+            _node_given=False,
+            _node_old_given=False,
+            _node_automatic=False,
+            _handlers={},
+            **state,
+        )
+
+    def _node_convert(self, raw: Any) -> None:
+        """Become what ``raw``, a node of stricto's own class, declares."""
+        own = self.__dict__
+        own.update(vars(raw))
+        registered = EVENT_MANAGER._events_per_object.get(raw._event_id, {})
+        self._node_begin(_parent=None, _changes=None, _event_id=next(_IDS))
+        own["_handlers"] = {name: list(found) for name, found in registered.items()}
+        own["_permissions"] = copy.copy(own["_permissions"])
+        own["_views"] = list(own["_views"])
+        self._node_convert_below(raw)
+        self.start_record()
+
+    def _node_convert_below(self, raw: Any) -> None:
+        """Take over what ``raw`` holds, read as ours would have."""
+        self.__dict__["_value"] = self.__dict__["_old_value"] = None
+        value = None if callable(raw._default) else raw.get_value()
+        if value is not None:
+            self._node_hold(self._node_accept(value, transform=False))
+
+    # Events
+
+    def _node_handlers(self) -> dict[str, list[Handler]]:
+        """The node's handlers, with those that stricto has registered meanwhile."""
+        own = self.__dict__
+        table = EVENT_MANAGER._events_per_object
+        for name, found in table.pop(own.get("_event_id"), {}).items():
+            # Copies share this dict: it is replaced, never changed.
+            there = own["_handlers"].get(name, [])
+            own["_handlers"] = {**own["_handlers"], name: [*there, *found]}
+        handlers: dict[str, list[Handler]] = own["_handlers"]
+        return handlers
+
+    def _listen(self, event_name: str, function: Handler) -> None:
+        """Call ``function`` at that event, on this node and on copies made later."""
+        there = self._node_handlers()
+        added = [*there.get(event_name, []), function]
+        self.__dict__["_handlers"] = {**there, event_name: added}
+
+    def trigg(self, event_name: str, **kwargs: Any) -> None:
+        """Call the handlers of that event on the root and on every node below it."""
+        if not isinstance(event_name, str):
+            raise STypeError("{0}: an event's name must be a str", self.path_name())
+        root = self.get_root()
+        _notify(root, event_name, root, kwargs)
+
+    # Copies
+
+    def __copy__(self) -> Self:
+        result = self._node_copy()
+        own = result.__dict__
+        if type(own["_value"]) not in _ATOMS:
+            unchanged = own["_old_value"] is own["_value"]
+            own["_value"] = copy.deepcopy(own["_value"])
+            if unchanged:
+                own["_old_value"] = own["_value"]
+        return result
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy.copy(self)
+
+    def _node_copy(self) -> Self:
+        """A copy that still shares its value."""
+        self._node_handlers()
+        result = type(self).__new__(type(self))
+        own = result.__dict__
+        own.update(self.__dict__)
+        own.pop("_loading", None)
+        own["_permissions"] = copy.copy(own["_permissions"])
+        own["_views"] = own["_views"].copy()
+        own["_changes"] = None
+        own["_updating_process"] = False
+        own["_event_id"] = next(_IDS)
+        return result
+
+    # Values
+
+    def _node_accept(self, value: Any, *, transform: bool = True) -> Any:
+        """``value`` as the node would hold it.
+
+        :raises STypeError: it is of another type, or text that cannot be decoded.
+        """
+        value = value.get_value() if isinstance(value, GenericType) else value
+        if transform and callable(self._transform):
+            value = self._transform(self.get_root(), value, self._old_value)
+        if isinstance(value, str):
+            value = self._node_decoded(value)
+        return None if value is None else self._node_typed(value)
+
+    def _node_decoded(self, text: str) -> Any:
+        try:
+            return self.__json_decode__(text)
+        except (STypeError, SConstraintError):
+            raise
+        except Exception as error:
+            raise STypeError(
+                '{0}: Cannot be decoded (value="{value}")', self.path_name(), value=text
+            ) from error
+
+    def _node_typed(self, value: Any) -> Any:
+        self.check_type(value)
+        return value
+
+    def _node_differs(self, accepted: Any) -> bool:
+        value = self._value
+        return bool(type(accepted) is not type(value) or accepted != value)
+
+    def _node_hold(self, accepted: Any) -> None:
+        self.__dict__["_value"] = accepted
+
+    def set_value(self, value: Any) -> bool:
+        """Hold ``value``, checked for its type only; tells whether that is a change.
+
+        :raises STypeError: it is of another type; the node is as it was.
+        """
+        accepted = self._node_accept(value)
+        changed = self._node_differs(accepted)
+        self._node_hold(accepted)
+        self.__dict__["_node_given"] = True
+        self.__dict__["_node_automatic"] = False
+        return changed
+
+    def _node_take(self, value: Any) -> bool:
+        """Hold what a default or a computation gave; tells whether that is a change."""
+        accepted = self._node_accept(value, transform=False)
+        if not self._node_differs(accepted):
+            return False
+        self._node_hold(accepted)
+        self.__dict__["_node_automatic"] = True
+        self._node_note_change()
+        return True
+
+    def _get_other_value_with_json_decode(self, other: Any) -> Any:
+        if isinstance(other, GenericType):
+            return other.get_value()
+        if not isinstance(other, str):
+            return other
+        try:
+            return self._node_decoded(other)
+        except STypeError:
+            return other
+
+    # Defaults and computed values
+
+    def set_default_value(self) -> bool:
+        """Apply a default that is still due; tells whether that is a change."""
+        default = self._node_due_default()
+        return default is not None and self._node_take(default)
+
+    def _node_due_default(self) -> Any:
+        """The default's value when it is to be applied now, else None.
+
+        A static one is due at declaration, a callable one once in an item's life.
+        """
+        own = self.__dict__
+        default, declaring = self._default, own.get("_node_declaring", False)
+        if default is None or own["_node_given"] or callable(default) is declaring:
+            return None
+        if declaring:
+            return copy.deepcopy(default)
+        own["_node_given"] = True
+        root = self.get_root()
+        return None if root.__dict__.get("_loading") else default(root)
+
+    def compute_value(self) -> bool:
+        """Compute ``set=`` when it is concerned; tells whether that is a change."""
+        function, listens = self._auto_set, None
+        if isinstance(function, tuple):
+            function, listens = function
+        if not callable(function):
+            return False
+        root = self.get_root()
+        if not concerns(root._changes._changes, listens, self.path_name()):
+            return False
+        return self._node_take(function(root))
+
+    def _node_note_change(self) -> None:
+        """Tell the root that this node has changed, unless it is not yet part of it."""
+        node: Any = self
+        while node is not None:
+            if node.__dict__.get("_node_building"):
+                return
+            node = node._parent
+        self._node_add_changes(self.get_root(), self.path_name())
+
+    def _node_add_changes(self, root: Any, path: str) -> None:
+        root._add_change(path)
+
+    # Updates
+
+    def start_record(self) -> None:
+        """Record the value, so that a failed update can be undone."""
+        own = self.__dict__
+        own["_node_old_given"] = own["_node_given"]
+        own["_node_automatic"] = False
+        super().start_record()
+
+    def rollback(self) -> None:
+        """Be again what was recorded."""
+        self.__dict__["_node_given"] = self.__dict__["_node_old_given"]
+        super().rollback()
+
+    def _node_remember(self, previous: Any) -> None:
+        """Count as recorded with the value of ``previous``, which this replaces."""
+        self.__dict__["_old_value"] = previous.__dict__["_value"]
+
+    def _init_update(self) -> None:
+        root = self.get_root()
+        root._changes = ChangeHandler()
+        if root._updating_process is False:
+            root._updating_process = self._event_id
+            root.start_record()
+
+    def _end_update(self) -> None:
+        root = self.get_root()
+        if root._updating_process != self._event_id:
+            root._changes.roll()
+            return
+        try:
+            self._node_settle(root)
+        except Exception:
+            root.rollback()
+            raise
+        root.end_record()
+        if root._changes.has_changes_in_session():
+            if self._on_change:
+                self._on_change(self._old_value, self.get_value(), root)
+            _notify(root, "changed", root, {})
+
+    def _node_settle(self, root: Any) -> None:
+        """Apply defaults, then compute and check until nothing changes any more."""
+        if root.set_default_value():
+            root._add_change(root.path_name())
+        root._changes.roll()
+        if not root._changes.has_change():
+            self.check_value()
+        while root._changes.has_change():
+            root.compute_value()
+            root.check_value()
+            root._changes.roll()
+
+    def set(self, value: Any) -> None:
+        """Set the value, compute and check the whole item, then call the handlers.
+
+        :raises STypeError, SConstraintError, SAttributeError, SRightError: ``value``
+            breaks the schema. All faults are in the error's ``faults`` when there are
+            several, and the item is as it was.
+        """
+        self._init_update()
+        try:
+            if self.set_value(value):
+                self._node_note_change()
+        except Exception:
+            self.get_root().rollback()
+            raise
+        self._end_update()
+
+    def check(self, value: Any) -> None:
+        """Raise what :meth:`set` would; the item stays as it is."""
+        self._init_update()
+        root = self.get_root()
+        outermost = root._updating_process == self._event_id
+        try:
+            if self.set_value(value):
+                self._node_note_change()
+            self.check_value()
+            if outermost:
+                self._node_settle(root)
+        except Exception:
+            root.rollback()
+            raise
+        if outermost:
+            root.rollback()
+
+    # Checks
+
+    def check_value(self) -> None:
+        """Check rights, presence, type and constraints of the value held."""
+        self._node_check_rights()
+        self._node_check_presence()
+        if self._value is not None:
+            self.check_type(self._value)
+            self.check_constraints(self._value)
+
+    def _node_check_rights(self) -> None:
+        if not self._permissions.get_permissions_status():
+            return
+        if not self._node_was_set() or self._node_is_automatic():
+            return
+        if self.can_modify() is False:
+            raise SRightError("{0}: cannot modify value", self.path_name())
+
+    def _node_was_set(self) -> bool:
+        return bool(self._value != self._old_value)
+
+    def _node_is_automatic(self) -> bool:
+        """Whether the value comes from a default or ``set=``, here or above."""
+        node: Any = self
+        while node is not None:
+            if node.__dict__.get("_node_automatic"):
+                return True
+            node = node._parent
+        return False
+
+    def _node_check_presence(self) -> None:
+        if self._not_none is True and self.is_none():
+            raise SConstraintError("{0}: Cannot be empty", self.path_name())
+
+    def check_constraints(self, value: Any) -> bool:
+        """Check ``value`` against enum, bounds, patterns, constraints; never None."""
+        if value is not None:
+            super().check_constraints(value)
+        return True
+
+    # Descriptions
+
+    def get_model(self) -> Any:
+        model = super().get_model()
+        model.types = (class_names(type(self)),)
+        return model
+
+    def get_schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = super().get_schema()
+        schema["types"] = class_names(type(self))
+        return schema
+
+    def get_current_meta(self, parent: dict[str, Any] | None = None) -> dict[str, Any]:
+        meta: dict[str, Any] = super().get_current_meta(parent)
+        meta["types"] = class_names(type(self))
+        return meta

@@ -1,0 +1,202 @@
+"""FieldPlan → JSON Schema 2020-12, as OpenAPI 3.1 uses it."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from backo.schema import wire
+from backo.schema.plan import FieldPlan, Kind
+
+__all__ = ["Use", "field_schema", "object_schema", "value_schema"]
+
+type Schema = dict[str, Any]
+
+
+class Use(Enum):
+    """What a schema is for: the same field differs in each."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    READ = "read"
+
+    def takes(self, field: FieldPlan) -> bool:
+        """Whether ``field`` stands in a document of this use."""
+        return not (field.unreadable if self is Use.READ else field.read_only)
+
+
+def object_schema(field: FieldPlan, use: Use) -> Schema:
+    """The schema of a Dict: every key typed, no other allowed.
+
+    An answer has all its keys; only those that some items or callers do not see may
+    be absent.
+    """
+    taken = [child for child in field.fields if use.takes(child)]
+    schema: Schema = {"type": "object"}
+    if field.description:
+        schema["description"] = field.description
+    schema["properties"] = {child.name: field_schema(child, use) for child in taken}
+    required = [child.name for child in taken if _always_there(child, use)]
+    if required:
+        schema["required"] = required
+    schema["additionalProperties"] = False
+    return schema
+
+
+def _always_there(field: FieldPlan, use: Use) -> bool:
+    if use is Use.UPDATE or field.conditional:
+        return False
+    if use is Use.READ:
+        return True
+    if field.kind is Kind.DICT:
+        return any(
+            _always_there(child, use) for child in field.fields if use.takes(child)
+        )
+    return field.required and field.default is None
+
+
+def field_schema(field: FieldPlan, use: Use) -> Schema:
+    """The schema of one key: of its value, with null where that may be."""
+    schema = value_schema(field, use)
+    if field.nullable:
+        schema = _nullable(schema)
+    if field.description:
+        schema["description"] = field.description
+    if field.examples:
+        schema["examples"] = list(field.examples)
+    if use is Use.READ and field.read_only:
+        schema["readOnly"] = True
+    if use is not Use.READ and field.unreadable:
+        schema["writeOnly"] = True
+    if use is Use.CREATE and field.default is not None and not callable(field.default):
+        schema["default"] = field.default
+    return schema
+
+
+def _nullable(schema: Schema) -> Schema:
+    if "type" in schema:
+        nullable = {**schema, "type": [schema["type"], "null"]}
+        if "enum" in nullable:
+            nullable["enum"] = [*nullable["enum"], None]
+        return nullable
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    return schema
+
+
+def value_schema(field: FieldPlan, use: Use) -> Schema:
+    """The schema of a value that is there, without its description."""
+    schema = _BUILDERS[field.kind](field, use)
+    own: Schema | None = getattr(type(field.node), "json_schema", None)
+    if own is not None:
+        return dict(own)
+    if field.custom and field.kind not in (Kind.DICT, Kind.LIST, Kind.TUPLE):
+        schema = {key: schema[key] for key in ("type",) if key in schema}
+    if field.enum is not None and not callable(field.enum):
+        schema["enum"] = list(field.enum)
+    return schema
+
+
+def _string(field: FieldPlan, _use: Use) -> Schema:
+    schema: Schema = {"type": "string"}
+    patterns = [_ecma(one) for one in field.patterns if isinstance(one, str)]
+    if len(patterns) == 1:
+        schema["pattern"] = patterns[0]
+    elif patterns:
+        schema["allOf"] = [{"pattern": pattern} for pattern in patterns]
+    return schema
+
+
+def _ecma(pattern: str) -> str:
+    """A pattern that matches from the start, in the dialect of ECMA-262."""
+    for python, ecma in (("(?P<", "(?<"), (r"\A", "^"), (r"\Z", "$"), (r"\z", "$")):
+        pattern = pattern.replace(python, ecma)
+    if pattern.startswith("^") and "|" not in pattern:
+        return pattern
+    return f"^(?:{pattern})"
+
+
+def _int(field: FieldPlan, _use: Use) -> Schema:
+    # 2**63 can be written as a float, which FastAPI's model of OpenAPI makes of it;
+    # 2**63 - 1 cannot.
+    schema: Schema = {"type": "integer", "format": "int64"}
+    schema["minimum"] = _larger(field.minimum, wire.INT_MIN)
+    if field.maximum is None or field.maximum > wire.INT_MAX:
+        schema["exclusiveMaximum"] = wire.INT_MAX + 1
+    else:
+        schema["maximum"] = field.maximum
+    return schema
+
+
+def _larger(declared: int | None, least: int) -> int:
+    return least if declared is None else max(declared, least)
+
+
+def _float(field: FieldPlan, _use: Use) -> Schema:
+    schema: Schema = {"type": "number", "format": "double"}
+    if field.minimum is not None:
+        schema["minimum"] = field.minimum
+    if field.maximum is not None:
+        schema["maximum"] = field.maximum
+    return schema
+
+
+def _typed(**schema: Any) -> Callable[[FieldPlan, Use], Schema]:
+    return lambda _field, _use: dict(schema)
+
+
+def _list(field: FieldPlan, use: Use) -> Schema:
+    schema: Schema = {"type": "array", "items": field_schema_of_element(field, use)}
+    for key, bound in (("minItems", field.minimum), ("maxItems", field.maximum)):
+        if bound is not None:
+            schema[key] = bound
+    if field.uniq:
+        schema["uniqueItems"] = True
+    return schema
+
+
+def field_schema_of_element(field: FieldPlan, use: Use) -> Schema:
+    """The schema of one element of a List: never null."""
+    element = field.held
+    schema = value_schema(element, use)
+    if element.description:
+        schema["description"] = element.description
+    return schema
+
+
+def _tuple(field: FieldPlan, use: Use) -> Schema:
+    return {
+        "type": "array",
+        "prefixItems": [value_schema(element, use) for element in field.elements],
+        "items": False,
+        "minItems": len(field.elements),
+        "maxItems": len(field.elements),
+    }
+
+
+def _in(field: FieldPlan, use: Use) -> Schema:
+    return {"anyOf": [value_schema(element, use) for element in field.elements]}
+
+
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+_BUILDERS: Mapping[Kind, Callable[[FieldPlan, Use], Schema]] = {
+    Kind.STRING: _string,
+    Kind.INT: _int,
+    Kind.FLOAT: _float,
+    Kind.BOOL: _typed(type="boolean"),
+    Kind.DATETIME: _typed(type="string", format="date-time"),
+    Kind.BYTES: _typed(type="string", contentEncoding="base64", pattern=_BASE64),
+    Kind.IPADDRESS: _typed(
+        type="string", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}]
+    ),
+    Kind.IPNETWORK: _typed(type="string", format="cidr"),
+    Kind.URL: _typed(
+        type="string", format="uri", pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]+"
+    ),
+    Kind.FREEDICT: _typed(type="object", additionalProperties=True),
+    Kind.EXTEND: _typed(),
+    Kind.DICT: object_schema,
+    Kind.LIST: _list,
+    Kind.TUPLE: _tuple,
+    Kind.IN: _in,
+}

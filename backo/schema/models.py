@@ -1,0 +1,260 @@
+"""ItemPlan → dynamic Pydantic models: create, update, and one per view.
+
+Each is a :class:`pydantic.RootModel` over a typed dict, so that validating gives the
+plain document itself and any field name works (``_id``, ``copy``, ``model_config``).
+Values come out in document form: the one text of a date, an address, a number.
+"""
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
+
+import pydantic
+from pydantic import AfterValidator, ConfigDict, Field, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from backo.errors import VALUE_ERRORS
+from backo.schema import checks, wire
+from backo.schema.jsonschema import Use, object_schema
+from backo.schema.patterns import matcher
+from backo.schema.plan import FieldPlan, ItemPlan, Kind
+
+__all__ = ["DocumentModel", "ItemModels", "compile_models", "component_name"]
+
+
+class DocumentModel(pydantic.RootModel[Any]):
+    """The base of every generated model: a document, validated, nothing coerced."""
+
+    model_config = ConfigDict(strict=True)
+
+    @classmethod
+    def document(cls, value: Any) -> dict[str, Any]:
+        """``value`` as a complete document.
+
+        :raises pydantic.ValidationError: with every fault.
+        """
+        root: dict[str, Any] = cls.__pydantic_validator__.validate_python(value).root
+        return root
+
+    @classmethod
+    def document_json(cls, text: str | bytes) -> dict[str, Any]:
+        """The complete document that the JSON ``text`` holds.
+
+        :raises pydantic.ValidationError: with every fault.
+        """
+        root: dict[str, Any] = cls.__pydantic_validator__.validate_json(text).root
+        return root
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemModels:
+    """The models of one collection."""
+
+    create: type[DocumentModel]
+    """What ``POST`` takes: defaults filled in, read-only fields refused."""
+    update: type[DocumentModel]
+    """What ``PUT`` takes: every field may be left out."""
+    views: Mapping[str, type[DocumentModel]]
+    """What is answered, for each view a caller may ask for."""
+
+
+def compile_models(plan: ItemPlan) -> ItemModels:
+    """The models for ``plan``; their names are stable: ``Books``, ``BooksCreate``."""
+    name = component_name(plan.name)
+    return ItemModels(
+        create=_model(f"{name}Create", plan.root, Use.CREATE),
+        update=_model(f"{name}Update", plan.root, Use.UPDATE),
+        views={
+            view: _model(name + view_suffix(view), plan.view(view), Use.READ)
+            for view in plan.view_names
+        },
+    )
+
+
+def component_name(collection: str) -> str:
+    """``book_cases`` → ``BookCases``: the collection's name as schemas carry it."""
+    words = collection.replace("-", "_").split("_")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def view_suffix(view: str) -> str:
+    """What a view adds to its schema's name: nothing for ``client``."""
+    if view == "client":
+        return ""
+    prefix = "Only" if view.startswith("+") else "View"
+    return prefix + component_name(view.removeprefix("+"))
+
+
+def _model(name: str, root: FieldPlan, use: Use) -> type[DocumentModel]:
+    schema = object_schema(root, use)
+
+    def describe(_cls: type, _core: Any, _handler: Any) -> dict[str, Any]:
+        return copy.deepcopy(schema)
+
+    typed = _typed_dict(name, root, use)
+    return type(
+        name,
+        (DocumentModel,),
+        {
+            "__annotations__": {"root": typed},
+            "__module__": __name__,
+            "__doc__": schema.get("description"),
+            "__get_pydantic_json_schema__": classmethod(describe),
+        },
+    )
+
+
+def _typed_dict(name: str, field: FieldPlan, use: Use) -> Any:
+    keys = {
+        child.name: _entry(f"{name}_{child.name}", child, use)
+        for child in field.fields
+        if use.takes(child)
+    }
+    make: Any = TypedDict
+    typed = make(name, keys)
+    extra: Literal["ignore", "forbid"] = "ignore" if use is Use.READ else "forbid"
+    typed.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
+    return typed
+
+
+def _entry(name: str, field: FieldPlan, use: Use) -> Any:
+    """The annotation of one key: its type, and what stands there when it is absent."""
+    annotation = _annotation(name, field, use)
+    if field.nullable:
+        annotation = annotation | None
+    if use is Use.UPDATE or callable(field.default) or field.computed:
+        absent_as_null = use is Use.READ and field.nullable
+        if not absent_as_null:
+            return NotRequired[annotation]
+    if field.kind is Kind.DICT:
+        return Annotated[annotation, Field(default_factory=dict, validate_default=True)]
+    if field.default is not None and not callable(field.default):
+        fresh = functools.partial(copy.deepcopy, field.default)
+        return Annotated[annotation, Field(default_factory=fresh)]
+    if field.nullable:
+        return Annotated[annotation, Field(default=None)]
+    return Required[annotation]
+
+
+def _annotation(name: str, field: FieldPlan, use: Use) -> Any:
+    """The type of a field's value, without null and without what stands when absent."""
+    if field.custom and field.kind is not Kind.DICT:
+        return Annotated[Any, AfterValidator(functools.partial(_through_node, field))]
+    annotation = _BUILDERS[field.kind](name, field, use)
+    if field.enum is not None and not callable(field.enum):
+        check = functools.partial(checks.enum, field.enum)
+        annotation = Annotated[annotation, AfterValidator(check)]
+    return annotation
+
+
+def _string(_name: str, field: FieldPlan, _use: Use) -> Any:
+    annotation: Any = str
+    for pattern in field.patterns:
+        if isinstance(pattern, str):
+            check = functools.partial(checks.pattern, pattern, matcher(pattern))
+            annotation = Annotated[annotation, AfterValidator(check)]
+    return annotation
+
+
+def _int(_name: str, field: FieldPlan, _use: Use) -> Any:
+    low = wire.INT_MIN if field.minimum is None else max(field.minimum, wire.INT_MIN)
+    high = wire.INT_MAX if field.maximum is None else min(field.maximum, wire.INT_MAX)
+    return Annotated[int, Field(ge=low, le=high)]
+
+
+def _float(_name: str, field: FieldPlan, _use: Use) -> Any:
+    bounds = Field(ge=field.minimum, le=field.maximum, allow_inf_nan=False)
+    return Annotated[float, bounds]
+
+
+def _bool(_name: str, _field: FieldPlan, _use: Use) -> Any:
+    return bool
+
+
+def _datetime(_name: str, field: FieldPlan, _use: Use) -> Any:
+    canonical = functools.partial(wire.canonical_datetime, truncate=field.truncates)
+    read = functools.partial(checks.in_format, canonical, "an ISO 8601 date and time")
+    annotation: Any = Annotated[str, AfterValidator(read)]
+    if field.minimum is None and field.maximum is None:
+        return annotation
+    within = functools.partial(checks.moment_within, field.minimum, field.maximum)
+    return Annotated[annotation, AfterValidator(within)]
+
+
+def _text_of(canonical: Callable[[str], str], wanted: str) -> Callable[..., Any]:
+    check = functools.partial(checks.in_format, canonical, wanted)
+    return lambda _name, _field, _use: Annotated[str, AfterValidator(check)]
+
+
+def _freedict(_name: str, _field: FieldPlan, _use: Use) -> Any:
+    check = functools.partial(checks.in_format, wire.check_json, "a JSON object")
+    return Annotated[dict[str, Any], AfterValidator(check)]
+
+
+def _extend(_name: str, field: FieldPlan, _use: Use) -> Any:
+    return Annotated[Any, AfterValidator(functools.partial(_through_node, field))]
+
+
+def _list(name: str, field: FieldPlan, use: Use) -> Any:
+    element = _annotation(f"{name}_element", field.held, use)
+    bounds = Field(min_length=field.minimum, max_length=field.maximum)
+    annotation: Any = Annotated[list[element], bounds]  # type: ignore[valid-type]
+    if field.uniq:
+        annotation = Annotated[annotation, AfterValidator(checks.uniq)]
+    return annotation
+
+
+def _tuple(name: str, field: FieldPlan, use: Use) -> Any:
+    elements = tuple(
+        _annotation(f"{name}_{index}", element, use)
+        for index, element in enumerate(field.elements)
+    )
+    from_json = Field(strict=False)
+    return Annotated[tuple[elements], from_json, AfterValidator(list)]  # type: ignore[valid-type]
+
+
+def _in(name: str, field: FieldPlan, use: Use) -> Any:
+    alternatives = [
+        _annotation(f"{name}_{index}", element, use)
+        for index, element in enumerate(field.elements)
+    ]
+    union = functools.reduce(lambda left, right: left | right, alternatives)
+    return Annotated[
+        union, Field(union_mode="left_to_right"), WrapValidator(checks.one_alternative)
+    ]
+
+
+_BUILDERS: Mapping[Kind, Callable[[str, FieldPlan, Use], Any]] = {
+    Kind.STRING: _string,
+    Kind.INT: _int,
+    Kind.FLOAT: _float,
+    Kind.BOOL: _bool,
+    Kind.DATETIME: _datetime,
+    Kind.BYTES: _text_of(wire.canonical_base64, "base64"),
+    Kind.IPADDRESS: _text_of(wire.canonical_ipaddress, "an IP address"),
+    Kind.IPNETWORK: _text_of(wire.canonical_ipnetwork, "an IP network"),
+    Kind.URL: _text_of(wire.canonical_url, "a URL"),
+    Kind.FREEDICT: _freedict,
+    Kind.EXTEND: _extend,
+    Kind.DICT: _typed_dict,
+    Kind.LIST: _list,
+    Kind.TUPLE: _tuple,
+    Kind.IN: _in,
+}
+
+
+def _through_node(field: FieldPlan, value: Any) -> Any:
+    """``value`` as the user's own class takes and writes it."""
+    if value is None:
+        raise PydanticCustomError("type", "may not be null")
+    probe = copy.copy(field.node)
+    probe.__dict__["_parent"] = None
+    try:
+        probe.set(value)
+    except VALUE_ERRORS as error:
+        raise PydanticCustomError(
+            "type", "{reason}", {"reason": error.to_string()}
+        ) from error
+    return probe.get_encoded()

@@ -1,0 +1,1 @@
+"""A bookcase: books, their authors and their authors' countries, on real data."""

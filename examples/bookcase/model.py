@@ -1,0 +1,114 @@
+"""What a bookcase holds, and where it is kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from backo import (
+    Backoffice,
+    Bool,
+    Collection,
+    DBSqliteConnector,
+    Dict,
+    Float,
+    Int,
+    Item,
+    List,
+    String,
+    Url,
+)
+
+__all__ = ["GENRES", "bookcase", "store"]
+
+GENRES = [
+    "drama",
+    "essay",
+    "history",
+    "memoir",
+    "novel",
+    "philosophy",
+    "poetry",
+    "science",
+    "tales",
+]
+
+nationality = Item(
+    {
+        "name": String(required=True, description="The country's name in English"),
+        "official_name": String(description="Its official name"),
+        "a2": String(required=True, pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2"),
+        "a3": String(required=True, pattern="^[A-Z]{3}$", description="ISO 3166 alpha-3"),
+        "numeric": String(pattern="^[0-9]{3}$", description="ISO 3166 numeric"),
+        "flag": String(description="Its flag, as an emoji"),
+    },
+    description="A country, as ISO 3166 has it",
+)
+
+author = Item(
+    {
+        "name": String(required=True, description="The name on the cover"),
+        "given_name": String(description="Given name"),
+        "family_name": String(description="Family name"),
+        "born": Int(min=-3000, max=2100, description="Year of birth; negative: BC"),
+        "died": Int(min=-3000, max=2100, description="Year of death; negative: BC"),
+        "nationality": String(
+            pattern="^[A-Z]{2}$", description="Today's country: a nationality's _id"
+        ),
+    },
+    description="Somebody who wrote a book",
+)
+
+book = Item(
+    {
+        "title": String(required=True, description="The title"),
+        "author": String(required=True, description="Who wrote it: an author's _id"),
+        "year": Int(min=-3000, max=2100, description="Year of the first edition"),
+        "language": String(pattern="^[a-z]{2,3}$", description="ISO 639 code"),
+        "pages": Int(min=1, max=10_000, description="Pages of a usual edition"),
+        "genre": String(enum=GENRES, description="What sort of book it is"),
+        "tags": List(String(), uniq=True, max=20, description="Words to find it by"),
+        "score": Float(min=0.0, max=10.0, description="How good it is"),
+        "lent": Bool(default=False, description="Whether somebody has it at home"),
+        "link": Url(description="Where to read more"),
+        "shelf": Dict(
+            {
+                "room": String(default="hall", description="Which room"),
+                "row": Int(min=1, max=99, description="Which row, from the top"),
+            },
+            description="Where it stands",
+        ),
+    },
+    description="A book",
+)
+
+
+def bookcase(folder: Path) -> Backoffice:
+    """The bookcase whose data is in one SQLite file in ``folder``."""
+    office = Backoffice(
+        "bookcase",
+        info={
+            "description": "Public-domain books, their authors and their countries.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+            "contact": {"name": "The bookcase's librarian", "url": "https://example.com"},
+        },
+    )
+    holds = {
+        "books": (book, ["$.title", "$.author", "$.year", "$.pages"]),
+        "authors": (author, ["$.name", "$.nationality"]),
+        "nationalities": (nationality, ["$.a2"]),
+    }
+    for name, (item, indexes) in holds.items():
+        about = f"All {name} of the bookcase"
+        kept = store(folder, name, indexes)
+        office.register_collection(Collection(name, item, kept, description=about))
+    return office
+
+
+def store(folder: Path, table: str, indexes: Sequence[str] = ()) -> DBSqliteConnector:
+    """A table of the bookcase's one file."""
+    return DBSqliteConnector(
+        path=folder / "bookcase.sqlite",
+        table=table,
+        indexes=indexes,
+        # Seeding writes a thousand times; what a power cut takes, the next run brings.
+        synchronous="NORMAL",
+    )
