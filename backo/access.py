@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pydantic
 
-from backo.connectors.base import Query
+from backo.connectors.base import Query, decode_document
 from backo.documents import encode, overlay
 from backo.errors import BackoError, ConflictError, NotFoundError
 from backo.item import ATTEMPTS, Home, Item
@@ -64,9 +64,8 @@ class Access:
         if self.owner.item_needed["read"]:
             return self._listing_of_items(query, view, total=total)
         query = self._without_refused(query)
-        store, model = self.owner.db_handler, self.owner.models.views[view]
-        rows = [self._shown(one, model) for one in store.find(query)]
-        return Listing(rows, store.count(query.filter) if total else None)
+        rows = self._found(query, self.owner.models.views[view])
+        return Listing(rows, self._total(query, len(rows)) if total else None)
 
     def read(self, _id: str, view: str) -> Document:
         """One document in ``view``.
@@ -76,7 +75,10 @@ class Access:
         """
         if self.owner.item_needed["read"]:
             return self._readable_item(_id).view(view)
-        return self._shown(self._stored(_id), self.owner.models.views[view])
+        model, store = self.owner.models.views[view], self.owner.db_handler
+        if store.capabilities.json and self.owner.refuse_filter is None:
+            return self._shown_text(self._held(store.get_json, _id), model)
+        return self._shown(self.stored(_id), model)
 
     def insert(self, document: Document, view: str) -> Document:
         """Store a valid new document (see ``models.create``); gives it in ``view``.
@@ -129,9 +131,12 @@ class Access:
             return
         for _ in range(ATTEMPTS):
             if precondition is None and self.owner.refuse_filter is None:
-                self.owner.db_handler.delete_by_id(_id)
+                try:
+                    self.owner.db_handler.delete_by_id(_id)
+                except NotFoundError as error:
+                    raise self._absent(_id) from error
                 return
-            stored = self._stored(_id)
+            stored = self.stored(_id)
             if precondition is not None:
                 precondition(self._shown(stored, self.owner.models.views[view]))
             if self.owner.db_handler.compare_and_delete(_id, stored):
@@ -153,12 +158,47 @@ class Access:
                 f"schema: {faults_of(error, self.owner.plan)}"
             ) from error
 
-    def _stored(self, _id: str) -> Document:
-        document: Document = self.owner.db_handler.get_by_id(_id)
+    def _shown_text(self, text: str, model: type[DocumentModel]) -> Document:
+        """Like :meth:`_shown`, of a document's JSON text: the faster way."""
+        try:
+            return model.document_json(text)
+        except pydantic.ValidationError:
+            return self._shown(decode_document(text), model)
+
+    def _found(self, query: Query, model: type[DocumentModel]) -> list[Document]:
+        store = self.owner.db_handler
+        if store.capabilities.json:
+            return [self._shown_text(one, model) for one in store.find_json(query)]
+        return [self._shown(one, model) for one in store.find(query)]
+
+    def _total(self, query: Query, rows: int) -> int:
+        """How many documents match, when the page of ``query`` has so many."""
+        last_page = query.limit == 0 or rows < query.limit
+        if last_page and (rows or query.skip == 0):
+            return query.skip + rows
+        return self.owner.db_handler.count(query.filter)
+
+    def stored(self, _id: str) -> Document:
+        """The document as it is stored.
+
+        :raises NotFoundError: there is none, or nobody gets it.
+        """
+        document = self._held(self.owner.db_handler.get_by_id, _id)
         refused = self._refused()
         if refused is not None and matches(refused, document):
-            raise NotFoundError(f"{self.owner.name}: there is no item {_id}")
+            raise self._absent(_id)
         return document
+
+    def _held[T](self, get: Callable[[str], T], _id: str) -> T:
+        try:
+            return get(_id)
+        except NotFoundError as error:
+            raise self._absent(_id) from error
+
+    def _absent(self, _id: str) -> NotFoundError:
+        """The one error for what is not there and for what may not be read, so that
+        its text tells nobody which."""
+        return NotFoundError(f"{self.owner.name}: there is no item {_id!r:.100}")
 
     def _refused(self) -> Filter | None:
         refuse = self.owner.refuse_filter
@@ -176,11 +216,12 @@ class Access:
         self, _id: str, changes: Changes, view: str, precondition: Precondition
     ) -> Document | None:
         """One try; None when somebody else was faster."""
-        before = self._stored(_id)
+        before = self.stored(_id)
         shown = self.owner.models.views[view]
         precondition(self._shown(before, shown))
         self.owner.require("modify", self.owner.model)
-        after = overlay(before, changes(before), self.owner.plan.root)
+        whole = self._shown(before, self.owner.models.whole)
+        after = overlay(before, changes(whole), self.owner.plan.root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         if not self.owner.db_handler.compare_and_set(_id, before, after):
             return None
@@ -204,9 +245,9 @@ class Access:
 
     def _readable_item(self, _id: str) -> Item:
         item = self.owner.new_item()
-        item.read_from(self._stored(_id))
+        item.read_from(self.stored(_id))
         if not self.owner.allows("read", item):
-            raise NotFoundError(f"{self.owner.name}: there is no item {_id}")
+            raise self._absent(_id)
         return item
 
     def _listing_of_items(self, query: Query, view: str, *, total: bool) -> Listing:

@@ -45,7 +45,7 @@ class Backoffice:
     ) -> None:
         if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
             raise SSyntaxError(
-                f'"{name}" is no name for a backoffice: letters, digits, _ and - only'
+                '"{0}" is no name for a backoffice: letters, digits, _ and - only', name
             )
         self.name = name
         self.version = version
@@ -81,7 +81,10 @@ class Backoffice:
         for other in self.collections.values():
             if component_name(other.name) == component_name(coll.name):
                 raise SSyntaxError(
-                    f"{coll.name}: {self.name} has a collection {other.name} already"
+                    "{0}: {1} has a collection {2} already",
+                    coll.name,
+                    self.name,
+                    other.name,
                 )
         coll.bind(self)
         self.collections[coll.name] = coll
@@ -96,7 +99,7 @@ class Backoffice:
         try:
             return self.collections[name]
         except KeyError:
-            raise SSyntaxError(f"{self.name} has no collection {name}") from None
+            raise SSyntaxError("{0} has no collection {1}", self.name, name) from None
 
     def get_meta(self) -> dict[str, Any]:
         """What the backoffice is: its name, and the meta structure of each collection

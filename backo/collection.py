@@ -73,7 +73,7 @@ class Collection:
     ) -> None:
         if not _NAME.fullmatch(name):
             raise SSyntaxError(
-                f'"{name}" is no name for a collection: letters, digits, _ and - only'
+                '"{0}" is no name for a collection: letters, digits, _ and - only', name
             )
         self.name = name
         self.description = description
@@ -127,7 +127,7 @@ class Collection:
         if self.frozen:
             raise FrozenError(f"{self.name}: its routes are built, the schema is set")
         if not name or name == "save" or name[0] in "+!":
-            raise SSyntaxError(f'{self.name}: "{name}" cannot name a view')
+            raise SSyntaxError('{0}: "{1}" cannot name a view', self.name, name)
         taken = [self._field(path).path for path in ["$._id", *paths]]
         for field in self.plan.every_field:
             views = field.node.__dict__["_views"]
@@ -140,7 +140,7 @@ class Collection:
     def _field(self, path: str) -> FieldPlan:
         located = self.plan.locate(path)
         if located is None:
-            raise SSyntaxError(f"{self.name}: there is no field {path}")
+            raise SSyntaxError("{0}: there is no field {1}", self.name, path)
         return located.field
 
     def bind(self, backoffice: Lookup) -> None:
@@ -149,7 +149,7 @@ class Collection:
         :raises SSyntaxError: the collection belongs to another one.
         """
         if self._backoffice not in (None, backoffice):
-            raise SSyntaxError(f"{self.name}: is registered in another backoffice")
+            raise SSyntaxError("{0}: is in another backoffice", self.name)
         self._backoffice = backoffice
         self._compile()
 
@@ -167,7 +167,7 @@ class Collection:
         :raises SSyntaxError: there is none.
         """
         if self._backoffice is None:
-            raise SSyntaxError(f"{self.name}: is registered in no backoffice")
+            raise SSyntaxError("{0}: is registered in no backoffice", self.name)
         return self._backoffice
 
     def get_openapi_routes(self) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class Collection:
         :raises SRightError: the current user lacks that right on ``item``.
         """
         if not self.allows(right, item):
-            raise SRightError(f"{self.name}: you may not {right} this item")
+            raise SRightError("{0}: you may not {1} this item", self.name, right)
 
     @cached_property
     def item_needed(self) -> Mapping[str, bool]:
@@ -228,6 +228,13 @@ class Collection:
         item = copy.copy(self.model)
         item.enable_permissions()
         return item
+
+    def stored(self, _id: str) -> Document:
+        """The document with that id as it is stored, whatever the current user may see.
+
+        :raises NotFoundError: there is none, or ``refuse_filter`` refuses it.
+        """
+        return self.access.stored(_id)
 
     def create(self, obj: Document, **kwargs: Any) -> Item:
         """Create and store an item; see :meth:`Item.create` for what it may raise."""

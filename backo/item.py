@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from backo.documents import carry_unknown, encode, known_values, merge_changes
 from backo.errors import (
@@ -46,6 +46,8 @@ class Home(Protocol):
 
     def new_item(self) -> "Item": ...
 
+    def stored(self, _id: str) -> dict[str, Any]: ...
+
     def require(self, right: str, item: "Item") -> None: ...
 
 
@@ -73,7 +75,7 @@ class Item(Dict):
         added = {"_id": _id, **handler.fields()}
         for name in added:
             if name in schema:
-                raise SSyntaxError(f"$.{name}: backo adds this field itself")
+                raise SSyntaxError("$.{0}: backo adds this field itself", name)
         added_last = {name: node for name, node in added.items() if name != "_id"}
         super().__init__({"_id": _id, **schema, **added_last}, **kwargs)
         self.__dict__.update(
@@ -85,33 +87,7 @@ class Item(Dict):
             _added=tuple(added),
         )
 
-    def __copy__(self) -> Self:
-        # Not copied with the rest: the collection, and the document read from it.
-        apart = {name: self.__dict__.pop(name) for name in ("_home", "_document")}
-        try:
-            result: Self = super().__copy__()
-        finally:
-            self.__dict__.update(apart)
-        result.__dict__.update(apart)
-        return result
-
-    def add_to_model(self, key: str, model: GenericType) -> None:
-        """Add a field to the schema.
-
-        :raises FrozenError: the collection's routes have been built.
-        """
-        self._changing_schema()
-        super().add_to_model(key, model)
-
-    def remove_model(self, key: str) -> None:
-        """Take a field out of the schema.
-
-        :raises FrozenError: the collection's routes have been built.
-        """
-        self._changing_schema()
-        super().remove_model(key)
-
-    def _changing_schema(self) -> None:
+    def _node_schema_changes(self) -> None:
         home = self.__dict__.get("_home")
         if home is not None and home.model is self:
             if home.frozen:
@@ -150,7 +126,7 @@ class Item(Dict):
         self.trigg("before_save", **kwargs)
         document = self._to_store(created=True)
         if obj.get("_id") is not None:
-            document["_id"] = obj["_id"]
+            document["_id"] = _id_of(obj["_id"])
         document = {"_id": home.db_handler.create(document), **document}
         self._accept(document)
         try:
@@ -169,7 +145,7 @@ class Item(Dict):
         """
         self._expect(Life.UNSET, "load")
         home = self._at_home()
-        self.read_from(home.db_handler.get_by_id(_id))
+        self.read_from(home.stored(_id_of(_id)))
         self.trigg("loaded", **kwargs)
         home.require("read", self)
 
@@ -340,6 +316,11 @@ class Item(Dict):
         finally:
             if enabled:
                 self.enable_permissions()
+
+
+def _id_of(given: Any) -> Any:
+    """An id as stores know it, given as text or as the ``_id`` of an item."""
+    return given.get_value() if isinstance(given, GenericType) else given
 
 
 def _hold(node: Any, values: dict[str, Any]) -> None:

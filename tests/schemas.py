@@ -34,8 +34,10 @@ json_values = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=5),
-    lambda below: st.lists(below, max_size=3)
-    | st.dictionaries(st.text(string.ascii_letters, max_size=3), below, max_size=3),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(st.text(string.ascii_letters, max_size=3), below, max_size=3)
+    ),
     max_leaves=5,
 )
 """Any JSON value that is small."""
@@ -123,7 +125,12 @@ def fields() -> st.SearchStrategy[Any]:
     return st.recursive(
         _scalars(),
         lambda below: st.one_of(
-            st.builds(lambda one, u, m: List(one, uniq=u, max=m), below, st.booleans(), st.sampled_from([2, 5])),
+            st.builds(
+                lambda one, u, m: List(one, uniq=u, max=m),
+                below,
+                st.booleans(),
+                st.sampled_from([2, 5]),
+            ),
             st.builds(lambda one, two: Dict({"x": one, "y": two}), below, below),
         ),
         max_leaves=4,

@@ -25,7 +25,7 @@ def pair(schema: dict[str, Any]) -> tuple[Collection, Collection]:
     for handlers in ([], [("loaded", nothing), ("before_save", nothing)]):
         model = Item(copy.copy(schema), meta_data_handler=None, on=handlers)
         store = DBMemoryConnector()
-        store.generate_id = lambda _o: "the id"  # type: ignore[method-assign]
+        store.generate_id = lambda o: "the id"  # type: ignore[method-assign]
         office = Backoffice("office")
         office.register_collection(Collection("things", model, store))
         made.append(office.collection("things"))

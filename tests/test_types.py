@@ -371,9 +371,9 @@ def test_a_deep_copy_is_a_copy() -> None:
 
 def test_a_copy_made_within_an_update_is_not_in_it() -> None:
     copies: list[Any] = []
-    item = Dict({"x": Int(), "y": Int(set=lambda root: copies.append(root.copy()))})
-    item.set({"x": 1})
-    refused(copies[0], {"x": "a"}, STypeError)
+    fields = {"x": Int(max=5), "y": Int(set=lambda root: copies.append(root.copy()))}
+    Dict(fields).copy().set({"x": 1})
+    refused(copies[0], {"x": 9}, SConstraintError)
     copies[0].set({"x": 3})
     assert copies[0].x == 3
 
@@ -917,8 +917,8 @@ WRONG = [
     (FreeDict(), ["{}", [], 1, {1: 2}, {"a": NOW}, {"a": [{"b": math.nan}]}]),
     (FreeDict(), [{"a": {1, 2}}, {"a": b""}]),
     (Dict({"a": Int()}), [None, "x", [], 1]),
-    (List(Int()), ["x", "{", 1, {}, ["x"]]),
-    (Tuple((Int(), Int())), [[1], [1, 2, 3], "x", 1]),
+    (List(Int()), ["x", "{", 1, {}, ["x"], [None], [1, None]]),
+    (Tuple((Int(), Int())), [[1], [1, None], [1, 2, 3], "x", 1]),
     (Complex(), [None, 1, {"real": "x"}]),
     (String(), [1, True, b"", []]),
     (Bool(), ["true", 0]),
@@ -1203,6 +1203,35 @@ def test_a_list_that_may_not_be_modified_is_not() -> None:
     item.set({"l": [1, 2], "n": 1})
     item.l[0] = 5
     assert item.get_value()["l"] == [5, 2]
+
+
+def test_what_may_neither_be_read_nor_modified_is_no_field() -> None:
+    closed = {"can_read": False, "can_modify": False}
+    fields = {
+        "n": Int(**closed, required=True),
+        "l": List(Int(), **closed),
+        "d": Dict({"a": Int()}, **closed),
+        "w": Int(can_read=False, max=5, required=True),
+        "ok": Int(),
+    }
+    item = Dict(fields).copy()
+    item.enable_permissions()
+    refused(item, {"ok": 1}, SConstraintError)
+    item.set({"ok": 1, "w": 5})
+    for name, value in (("n", 1), ("n", "x"), ("l", [1]), ("l", 1), ("d", {"a": 1})):
+        error = refused(item, {name: value}, SAttributeError)
+        assert error.to_string() == f'$.{name}: "{name}" is no field here'
+    unknown = refused(item, {"zzz": 1}, SAttributeError)
+    assert unknown.to_string() == '$.zzz: "zzz" is no field here'
+    refused(item, {"w": 6}, SConstraintError)
+    item.disable_permissions()
+    assert item.get_value() == {
+        "n": None,
+        "l": None,
+        "d": {"a": None},
+        "w": 5,
+        "ok": 1,
+    }
 
 
 def test_rights_hold_for_new_elements() -> None:

@@ -50,13 +50,16 @@ _LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
 class _Holder:
     """One thread's connection, closed when the thread ends."""
 
+    # Kept here because modules are gone when the interpreter ends.
+    getpid = staticmethod(os.getpid)
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.pid = os.getpid()
+        self.pid = self.getpid()
 
     def close(self) -> None:
         # A connection made before a fork belongs to the parent.
-        if self.pid == os.getpid():
+        if self.pid == self.getpid():
             self.connection.close()
 
     def __del__(self) -> None:
@@ -227,7 +230,7 @@ class DBSqliteConnector(DBConnector):
         return self._texts(Query(pushed, query.sort, query.skip, query.limit))
 
     def _texts(self, query: Query) -> list[str]:
-        translator = self._translation()
+        translator = self._translation(query)
         where, values = self._where(translator, query.filter)
         sql = (
             f"SELECT document FROM {self._name}{where}"
@@ -236,7 +239,7 @@ class DBSqliteConnector(DBConnector):
         return _firsts(self._run(sql, (*values, query.limit or -1, query.skip)))
 
     def count_pushed(self, tree: Filter) -> int:
-        where, values = self._where(self._translation(), tree)
+        where, values = self._where(self._translation(Query(tree)), tree)
         sql = f"SELECT count(*) FROM {self._name}{where}"
         return int(self._run(sql, values)[0][0])
 
@@ -248,7 +251,9 @@ class DBSqliteConnector(DBConnector):
         condition = translator.where(tree)
         return f" WHERE {condition.text}", condition.values
 
-    def _translation(self) -> Translator:
+    def _translation(self, query: Query) -> Translator:
+        if isinstance(query.filter, Always) and not query.sort:
+            return self._translator
         odd = self._run(f"SELECT 1 FROM {self._name} WHERE {self._odd} LIMIT 1")
         return self._careful if odd else self._translator
 

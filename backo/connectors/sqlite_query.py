@@ -24,6 +24,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from backo.query.compare import (
+    address,
+    comparison_kind,
+    instant,
+    key_function,
+    network,
+)
 from backo.query.filter import (
     Always,
     And,
@@ -35,12 +42,7 @@ from backo.query.filter import (
     Op,
     Or,
     SortKey,
-    address,
     canonical,
-    comparison_kind,
-    instant,
-    key_function,
-    network,
 )
 from backo.schema.patterns import linear_matcher
 from backo.schema.plan import Kind
@@ -90,6 +92,7 @@ _SYMBOL: Mapping[Op, str] = MappingProxyType(
 )
 _ORDER = frozenset({Op.LT, Op.LTE, Op.GT, Op.GTE})
 _LIMIT = 2**63
+_MANY = 100
 
 
 # -- functions of the connection ---------------------------------------------------
@@ -97,12 +100,6 @@ _LIMIT = 2**63
 
 def _matches(pattern: str, value: object) -> bool:
     return isinstance(value, str) and linear_matcher(pattern)(value)
-
-
-def _sign(text: str, bound: str) -> int:
-    """How one number compares with another, both as JSON text: -1, 0 or 1."""
-    one, other = json.loads(text), json.loads(bound)
-    return int(one > other) - int(one < other)
 
 
 def _decoded(text: str) -> Any:
@@ -129,7 +126,7 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = MappingProxyType(
         "backo_address": (1, address),
         "backo_network": (1, network),
         "backo_matches": (2, _matches),
-        "backo_sign": (2, _sign),
+        "backo_exact": (1, float),
         "backo_decoded": (1, _decoded),
         "backo_integer_rank": (1, _integer_rank),
     }
@@ -153,12 +150,17 @@ def _nameable(path: tuple[str, ...]) -> bool:
     return all(_NAMEABLE.fullmatch(name) for name in path)
 
 
+def _is_id(path: tuple[str, ...], kind: Kind) -> bool:
+    """Whether the column ``id``, always a text, holds what is compared."""
+    return path == ("_id",) and kind in _TEXTS | _OPEN
+
+
 def _column(path: tuple[str, ...], kind: Kind) -> str:
     """What a document is compared or ordered by; NULL when absent or of another type.
 
     It is the expression that indexes are made of, so its text must not vary.
     """
-    if path == ("_id",):
+    if _is_id(path, kind):
         return "id"
     place = _json_path(path)
     value = f"json_extract(document, {place})"
@@ -216,15 +218,15 @@ def _value_pushable(leaf: Condition) -> bool:
         return _comparable(leaf.operator, Kind.STRING, leaf.value)
     many = leaf.operator in (Op.IN, Op.NIN)
     values = [v for v in (leaf.value if many else (leaf.value,)) if v is not None]
-    return _few(leaf.kind, values) and all(
+    return _few(values) and all(
         _comparable(leaf.operator, comparison_kind(leaf.kind, one), one)
         for one in values
     )
 
 
-def _few(kind: Kind, values: list[Any]) -> bool:
-    """Floats are compared one by one, so a long list of them is left to Python."""
-    return kind not in {Kind.FLOAT} | _OPEN or len(values) <= 20
+def _few(values: list[Any]) -> bool:
+    """Long lists are bound as JSON text, in which floats may be read inexactly."""
+    return len(values) <= _MANY or not any(isinstance(one, float) for one in values)
 
 
 def _comparable(operator: Op, kind: Kind, value: Any) -> bool:
@@ -267,8 +269,26 @@ def _cost(tree: Filter) -> int:
 
 
 def is_small(tree: Filter) -> bool:
-    """Whether SQLite's parser takes the filter's SQL (its stack has 100 entries)."""
-    return _cost(tree) <= 8 and len(_leaves(tree)) <= 100
+    """Whether the filter's SQL keeps to SQLite's limits: 100 entries on its parser's
+    stack, 1000 levels of an expression, 32,766 bound values."""
+    leaves = _leaves(tree)
+    return (
+        _cost(tree) <= 8 and len(leaves) <= 100 and sum(map(_bound, leaves)) <= 30_000
+    )
+
+
+def _bound(leaf: Filter) -> int:
+    """How many values the SQL of a leaf binds, at most."""
+    match leaf:
+        case Element(path, condition):
+            return sum(map(_bound, _leaves(condition))) << len(path) + 1
+        case Condition(path, Op.IN | Op.NIN, values):
+            each = len(values) if len(values) <= _MANY else 1
+            return (each * 4) << len(path)
+        case Condition(path):
+            return 4 << len(path)
+        case _:
+            return 0
 
 
 def sortable(key: SortKey) -> bool:
@@ -347,7 +367,7 @@ class Translator:
         """The terms of ORDER BY, with ``id`` as the last."""
         terms: list[str] = []
         for key in keys:
-            if key.path == ("_id",):
+            if _is_id(key.path, key.kind):
                 return ", ".join([*terms, "id DESC" if key.descending else "id"])
             way = " DESC" if key.descending else ""
             terms.append(f"({_column(key.path, key.kind)}){way}")
@@ -394,10 +414,10 @@ class Translator:
 
     def _condition(self, leaf: Condition, place: _Place) -> Sql:
         simple = canonical(leaf)
-        if not isinstance(simple, Condition):
+        if simple is not leaf:
             return self._tree(simple, place)
         if place is _DOCUMENT and not self.careful:
-            if leaf.path in self.indexed or leaf.path == ("_id",):
+            if leaf.path in self.indexed or _is_id(leaf.path, leaf.kind):
                 through_index = _indexed(leaf)
                 if through_index is not None:
                     return through_index
@@ -489,8 +509,7 @@ class Translator:
             yield "false", _TRUE if False in bound else _FALSE
         elif kind in _NUMBERS:
             yield "integer", _among(operator, place.value, bound)
-            near = [_near(operator, place.value, place.text, one) for one in bound]
-            yield "real", _joined(" OR ", _FALSE, near)
+            yield "real", _near_any(operator, place.value, place.text, bound)
         elif kind in _TEXTS:
             yield "text", _among(operator, self._text(place), bound)
         else:
@@ -511,10 +530,8 @@ def _has_nul(place: _Place) -> str:
 def _joined(word: str, neutral: Sql, parts: list[Sql]) -> Sql:
     if len(parts) < 2:
         return parts[0] if parts else neutral
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole + word + part
-    return "(" + whole + ")"
+    values = tuple(value for part in parts for value in part.values)
+    return Sql(f"({word.join(part.text for part in parts)})", values)
 
 
 def _bounds(leaf: Condition) -> Iterable[tuple[Kind, list[Any]]]:
@@ -530,12 +547,12 @@ def _bounds(leaf: Condition) -> Iterable[tuple[Kind, list[Any]]]:
 def _among(operator: Op, value: str, bound: list[Any]) -> Sql:
     if operator is not Op.IN:
         return f"{value} {_SYMBOL[operator]} " + Sql("?", tuple(bound))
-    if len(bound) <= 100:
+    if len(bound) <= _MANY:
         marks = ", ".join("?" * len(bound))
         return f"{value} IN (" + Sql(f"{marks})", tuple(bound))
     # json_each would cut these at their U+0000.
     cut = [one for one in bound if isinstance(one, str) and "\0" in one]
-    rest = json.dumps([one for one in bound if one not in cut])
+    rest = json.dumps([one for one in bound if one not in cut] if cut else bound)
     listed = f"{value} IN (SELECT value FROM json_each(" + Sql("?))", (rest,))
     return _joined(" OR ", _FALSE, [listed, *(_among(Op.EQ, value, [c]) for c in cut)])
 
@@ -544,15 +561,24 @@ def _near(operator: Op, value: str, text: str, bound: float) -> Sql:
     """A float compared by SQLite outside a margin around ``bound``, exactly inside."""
     margin = abs(bound) * 1e-12 + 1e-300
     low, high = Sql("?", (bound - margin,)), Sql("?", (bound + margin,))
-    sign = f"backo_sign({text}, " + Sql("?)", (json.dumps(bound),))
-    if operator in (Op.EQ, Op.IN):
-        inside = f"({value} >= " + low + f" AND {value} <= " + high
-        return inside + " AND " + sign + " = 0)"
+    symbol = _SYMBOL.get(operator, "=")
+    exact = f"backo_exact({text}) {symbol} " + Sql("?", (bound,))
+    if symbol == "=":
+        return (
+            f"({value} >= " + low + f" AND {value} <= " + high + " AND " + exact + ")"
+        )
     if operator in (Op.LT, Op.LTE):
         clear = f"({value} <= " + high + f" AND ({value} < " + low
     else:
         clear = f"({value} >= " + low + f" AND ({value} > " + high
-    return clear + " OR " + sign + f" {_SYMBOL[operator]} 0))"
+    return clear + " OR " + exact + "))"
+
+
+def _near_any(operator: Op, value: str, text: str, bound: list[Any]) -> Sql:
+    if len(bound) > _MANY:
+        return _among(operator, f"backo_exact({text})", bound)
+    near = [_near(operator, value, text, one) for one in bound]
+    return _joined(" OR ", _FALSE, near)
 
 
 def _indexed(leaf: Condition) -> Sql | None:
@@ -566,9 +592,7 @@ def _indexed(leaf: Condition) -> Sql | None:
     ((kind, bound),) = _bounds(leaf) or [(leaf.kind, [])]
     if kind is Kind.FLOAT:
         text = _field("document", leaf.path, 0).text
-        test = _joined(
-            " OR ", _FALSE, [_near(leaf.operator, column, text, b) for b in bound]
-        )
+        test = _near_any(leaf.operator, column, text, bound)
     else:
         test = _among(leaf.operator, column, bound)
     if kind in _NUMBERS and leaf.operator in (Op.GT, Op.GTE):

@@ -14,13 +14,18 @@ likes, as long as it finds the documents that :func:`matches` finds:
 import dataclasses
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import singledispatch
-from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Any
 
+from backo.query.compare import (
+    WHOLE,
+    comparison_kind,
+    key_function,
+    number,
+    same,
+)
 from backo.schema.patterns import linear_matcher
 from backo.schema.plan import FieldPlan, Kind
 
@@ -39,20 +44,14 @@ __all__ = [
     "Page",
     "SortKey",
     "UNSORTABLE",
-    "address",
     "all_of",
     "any_of",
     "canonical",
-    "comparison_kind",
-    "instant",
-    "key_function",
     "matches",
     "negate",
-    "network",
     "operators_for",
     "order",
     "predicate",
-    "same",
     "sort_value",
 ]
 
@@ -222,132 +221,6 @@ def canonical(leaf: Condition) -> Filter:
             return Or((Not(absent), dataclasses.replace(leaf, value=present)))
         case _:
             return leaf
-
-
-# -- values ------------------------------------------------------------------------
-
-type Key = Callable[[object], Any]
-"""Gives what stands for a value in comparisons, or None when it is of another type."""
-
-_EPOCH = datetime(1970, 1, 1)
-_MICROSECOND = timedelta(microseconds=1)
-_WHOLE = frozenset({Kind.LIST, Kind.TUPLE, Kind.DICT, Kind.FREEDICT})
-
-
-def _number(value: object) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return None if value != value else value
-
-
-def _text(value: object) -> Any:
-    return value if isinstance(value, str) else None
-
-
-def _bool(value: object) -> Any:
-    return value if isinstance(value, bool) else None
-
-
-def instant(value: object) -> int | None:
-    """Microseconds since 1970 UTC of an ISO 8601 text; without an offset it is UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    offset = (moment.tzinfo or UTC).utcoffset(moment) or timedelta()
-    return (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND - (
-        offset // _MICROSECOND
-    )
-
-
-def address(value: object) -> str | None:
-    """A text that orders IP addresses by version, then number, then scope."""
-    if not isinstance(value, str):
-        return None
-    try:
-        ip = ip_address(value)
-    except ValueError:
-        return None
-    return f"{ip.version}{int(ip):032x}{getattr(ip, 'scope_id', None) or ''}"
-
-
-def network(value: object) -> str | None:
-    """A text that orders IP networks by version, then number, then prefix length."""
-    if not isinstance(value, str):
-        return None
-    try:
-        net = ip_network(value)
-    except ValueError:
-        return None
-    start = int(net.network_address)
-    return f"{net.version}{start:032x}{net.prefixlen:03}"
-
-
-_KEYS: Mapping[Kind, Key] = MappingProxyType(
-    {
-        Kind.STRING: _text,
-        Kind.URL: _text,
-        Kind.BYTES: _text,
-        Kind.INT: _number,
-        Kind.FLOAT: _number,
-        Kind.BOOL: _bool,
-        Kind.DATETIME: instant,
-        Kind.IPADDRESS: address,
-        Kind.IPNETWORK: network,
-    }
-)
-
-
-def comparison_kind(kind: Kind, value: object) -> Kind:
-    """``kind``, or the JSON type of ``value`` where the kind leaves the type open."""
-    if kind not in (Kind.EXTEND, Kind.IN, Kind.FREEDICT):
-        return kind
-    match value:
-        case bool():
-            return Kind.BOOL
-        case int() | float():
-            return Kind.FLOAT
-        case list() | tuple():
-            return Kind.LIST
-        case dict():
-            return Kind.DICT
-        case _:
-            return Kind.STRING
-
-
-def key_function(kind: Kind) -> Key | None:
-    """How values of this kind are compared; None: as a whole, by :func:`same`."""
-    return _KEYS.get(kind)
-
-
-def same(expected: object, actual: object) -> bool:
-    """Equality of JSON values: ``1 == 1.0``, ``True != 1``, null members are absent.
-
-    It goes no deeper than ``expected``, so no document can exhaust the stack.
-    """
-    match expected:
-        case dict():
-            return isinstance(actual, dict) and _same_members(expected, actual)
-        case list() | tuple():
-            return (
-                isinstance(actual, list)
-                and len(expected) == len(actual)
-                and all(map(same, expected, actual))
-            )
-        case bool() | None:
-            return expected is actual
-        case _:
-            return not isinstance(actual, bool) and expected == actual
-
-
-def _same_members(expected: dict[Any, Any], actual: dict[Any, Any]) -> bool:
-    wanted = {name: value for name, value in expected.items() if value is not None}
-    present = sum(value is not None for value in actual.values())
-    return present == len(wanted) and all(
-        same(value, actual.get(name)) for name, value in wanted.items()
-    )
 
 
 # -- meaning -----------------------------------------------------------------------
@@ -553,22 +426,25 @@ def operators_for(field: FieldPlan) -> frozenset[Op]:
 
 # -- sorting -----------------------------------------------------------------------
 
-UNSORTABLE = _WHOLE | {Kind.BYTES}
+UNSORTABLE = WHOLE | {Kind.BYTES}
 """The kinds no sort may use."""
+
+
+_KEYED = frozenset({Kind.BOOL, Kind.DATETIME, Kind.IPADDRESS, Kind.IPNETWORK})
 
 
 def _scalar_order(value: object) -> Any:
     """Numbers before texts; anything else counts as absent."""
     if isinstance(value, str):
         return (1, value)
-    number = _number(value)
-    return None if number is None else (0, number)
+    found = number(value)
+    return None if found is None else (0, found)
 
 
 def sort_value(key: SortKey) -> Callable[[Any], tuple[Any, ...]]:
     """What a document is ordered by for one key; the empty tuple stands for absent."""
-    keyed = (Kind.BOOL, Kind.DATETIME, Kind.IPADDRESS, Kind.IPNETWORK)
-    convert = _KEYS[key.kind] if key.kind in keyed else _scalar_order
+    convert = key_function(key.kind) if key.kind in _KEYED else None
+    convert = convert or _scalar_order
     path = key.path
 
     def value_of(document: Any) -> tuple[Any, ...]:

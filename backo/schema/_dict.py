@@ -13,7 +13,8 @@ from stricto import (
     ViewType,
 )
 
-from backo.schema._mending import Faults, Mended, adopt, class_names, copied
+from backo.schema._collecting import FAULTS, Faults
+from backo.schema._mending import Mended, adopt, class_names, copied
 
 __all__ = ["Dict"]
 
@@ -123,6 +124,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
 
     def add_to_model(self, key: str, model: Any) -> None:
         """Add a field, or replace the one of that name."""
+        self._node_schema_changes()
         self._node_add(key, model)
 
     def remove_model(self, key: str) -> None:
@@ -132,8 +134,15 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         """
         if key not in self._keys:
             raise self._node_no_field(key)
+        self._node_schema_changes()
         self._keys.remove(key)
         del self.__dict__[key]
+
+    def _node_schema_changes(self) -> None:
+        """Called before a field is added or removed; an Item takes note of it."""
+        root = self.get_root()
+        if root is not self and isinstance(root, Dict):
+            root._node_schema_changes()
 
     def _node_no_field(self, key: str) -> SAttributeError:
         path = self.path_name()
@@ -286,9 +295,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         for key, node in self._node_fields():
             if key in values:
                 with faults():
-                    if node.set_value(values[key]):
-                        changed = True
-                        _note_change(node)
+                    changed = _set(node, values[key]) or changed
         return changed
 
     def _node_take(self, value: Any) -> bool:
@@ -352,10 +359,24 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         """Check every field that exists, then the constraints on the whole."""
         if self.exists_or_can_read() is False:
             raise SAttributeError("{0}: Locked", self.path_name())
+        self._node_check()
+
+    def _node_check_hidden(self) -> None:
+        try:
+            for _, node in self._node_fields():
+                if isinstance(node, Mended) and node.exists(None):
+                    node._node_check_hidden()
+        except SAttributeError:
+            raise self._node_unknown() from None
+
+    def _node_check(self) -> None:
         faults = Faults()
-        for node in self.get_childs():
+        for _, node in self._node_fields():
             with faults():
-                node.check_value()
+                if node.exists_or_can_read():
+                    node.check_value()
+                elif isinstance(node, Mended) and node.exists(None):
+                    node._node_check_hidden()
         faults.raise_first()
         self.check_constraints(self.get_value())
 
@@ -392,6 +413,19 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
             key: node.get_current_meta(meta) for key, node in self._node_fields()
         }
         return meta
+
+
+def _set(node: Any, value: Any) -> bool:
+    """Set a field's value as part of its Dict; tells whether that is a change."""
+    try:
+        changed = bool(node.set_value(value))
+    except FAULTS:
+        if isinstance(node, Mended) and node._node_is_closed():
+            raise node._node_unknown() from None
+        raise
+    if changed:
+        _note_change(node)
+    return changed
 
 
 def _note_change(node: Any) -> None:

@@ -12,7 +12,8 @@ from stricto import (
     ViewType,
 )
 
-from backo.schema._mending import FAULTS, Mended, adopt, copied
+from backo.schema._collecting import FAULTS
+from backo.schema._mending import Mended, adopt, copied
 
 __all__ = ["In"]
 
@@ -105,6 +106,9 @@ class In(Mended, stricto.In):  # type: ignore[misc]
         """Check rights and presence, then what the alternative and the In ask."""
         if self.exists_or_can_read() is False:
             raise SAttributeError("{0}: Locked", self.path_name())
+        self._node_check()
+
+    def _node_check(self) -> None:
         self._node_check_rights()
         self._node_check_presence()
         if self._node_chosen is not None:

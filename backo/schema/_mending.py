@@ -7,37 +7,24 @@ neither a user's subclass nor a field of a Dict takes one of them by accident.
 import copy
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
 from stricto import (
-    EVENT_MANAGER,
     GenericType,
     SAttributeError,
     SConstraintError,
-    SError,
-    SKeyError,
     SRightError,
     STypeError,
 )
 from stricto.change import ChangeHandler
 
 from backo.schema._changes import concerns
+from backo.schema._events import Handler, Handlers, notify, registered, take_registered
 
-__all__ = [
-    "FAULTS",
-    "REPLACED",
-    "Faults",
-    "Mended",
-    "adopt",
-    "class_names",
-    "copied",
-    "faults_of",
-]
-
-type Handler = Callable[..., Any]
+__all__ = ["REPLACED", "Mended", "adopt", "class_names", "copied"]
 
 _DECLARING = threading.RLock()
 """Held while a node is constructed: stricto's Kparse keeps its result in its class."""
@@ -45,48 +32,11 @@ _DECLARING = threading.RLock()
 _IDS = itertools.count(-1, -1)
 """Ids of our nodes; stricto counts upwards, so that no node has the id of another."""
 
-FAULTS = (
-    STypeError,
-    SAttributeError,
-    SKeyError,
-    SConstraintError,
-    SRightError,
-    SError,
-)
-"""Errors about a value. SSyntaxError is about the schema, and stops everything."""
-
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes, datetime})
 """Types of values that copies may share."""
 
 REPLACED: dict[type, type["Mended"]] = {}
 """stricto's classes and those that replace them; filled by ``backo.schema.types``."""
-
-
-def faults_of(error: Exception) -> list[Exception]:
-    """All faults found together with ``error``, itself included."""
-    found: list[Exception] = getattr(error, "faults", None) or [error]
-    return found
-
-
-class Faults:
-    """Collects the faults raised in its ``with`` blocks; anything else passes."""
-
-    def __init__(self) -> None:
-        self.found: list[Exception] = []
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        try:
-            yield
-        except FAULTS as error:
-            self.found += faults_of(error)
-
-    def raise_first(self) -> None:
-        """Raise the first fault, all of them in its ``faults``; nothing when none."""
-        if self.found:
-            first = self.found[0]
-            first.__dict__["faults"] = list(self.found)
-            raise first
 
 
 def class_names(cls: type) -> list[str]:
@@ -99,7 +49,7 @@ def copied(node: Any) -> Any:
     """A copy of any node; the global event table does not grow with it."""
     result = copy.copy(node)
     if not isinstance(result, Mended):
-        EVENT_MANAGER._events_per_object.pop(result._event_id, None)
+        take_registered(result._event_id)
         result.__dict__["_event_id"] = node._event_id
     return result
 
@@ -115,20 +65,6 @@ def adopt(node: Any) -> Any:
     result = ours.__new__(ours)
     result._node_convert(node)
     return result
-
-
-def _handlers_of(node: Any) -> dict[str, list[Handler]]:
-    if isinstance(node, Mended):
-        return node._node_handlers()
-    table: dict[int, dict[str, list[Handler]]] = EVENT_MANAGER._events_per_object
-    return table.get(node._event_id, {})
-
-
-def _notify(node: Any, event: str, root: Any, details: dict[str, Any]) -> None:
-    for handler in tuple(_handlers_of(node).get(event, ())):
-        handler(event, root, node, **details)
-    for child in node.get_childs():
-        _notify(child, event, root, dict(details))
 
 
 class Mended(GenericType):  # type: ignore[misc]
@@ -148,6 +84,9 @@ class Mended(GenericType):  # type: ignore[misc]
       path; here for any change at or below one, by whichever way it was made.
     - stricto refuses the values it computed itself where ``can_modify`` is false; here
       that right is about values that somebody sets.
+    - stricto checks no field that the current user may not read; here one that they
+      may modify is checked, and setting one that they may not is the SAttributeError
+      of an unknown field.
     - stricto's ``set`` checks nothing when nothing changed; here it checks the node.
     """
 
@@ -183,9 +122,9 @@ class Mended(GenericType):  # type: ignore[misc]
         """Become what ``raw``, a node of stricto's own class, declares."""
         own = self.__dict__
         own.update(vars(raw))
-        registered = EVENT_MANAGER._events_per_object.get(raw._event_id, {})
+        found = registered(raw._event_id)
         self._node_begin(_parent=None, _changes=None, _event_id=next(_IDS))
-        own["_handlers"] = {name: list(found) for name, found in registered.items()}
+        own["_handlers"] = {name: list(one) for name, one in found.items()}
         own["_permissions"] = copy.copy(own["_permissions"])
         own["_views"] = list(own["_views"])
         self._node_convert_below(raw)
@@ -200,15 +139,14 @@ class Mended(GenericType):  # type: ignore[misc]
 
     # Events
 
-    def _node_handlers(self) -> dict[str, list[Handler]]:
+    def _node_handlers(self) -> Handlers:
         """The node's handlers, with those that stricto has registered meanwhile."""
         own = self.__dict__
-        table = EVENT_MANAGER._events_per_object
-        for name, found in table.pop(own.get("_event_id"), {}).items():
+        for name, found in take_registered(own.get("_event_id")).items():
             # Copies share this dict: it is replaced, never changed.
             there = own["_handlers"].get(name, [])
             own["_handlers"] = {**own["_handlers"], name: [*there, *found]}
-        handlers: dict[str, list[Handler]] = own["_handlers"]
+        handlers: Handlers = own["_handlers"]
         return handlers
 
     def _listen(self, event_name: str, function: Handler) -> None:
@@ -222,7 +160,23 @@ class Mended(GenericType):  # type: ignore[misc]
         if not isinstance(event_name, str):
             raise STypeError("{0}: an event's name must be a str", self.path_name())
         root = self.get_root()
-        _notify(root, event_name, root, kwargs)
+        notify(root, event_name, root, kwargs)
+
+    # Rights
+
+    def is_allowed_to(self, right_name: str) -> bool:
+        """Whether the current user has that right on the field.
+
+        stricto leaves the rights of a node off for good when the function that decides
+        raises; here they are on again.
+        """
+        permissions = self._permissions
+        enabled = permissions.get_permissions_status()
+        try:
+            return super().is_allowed_to(right_name) is not False
+        finally:
+            if enabled:
+                permissions.enable()
 
     # Copies
 
@@ -405,7 +359,7 @@ class Mended(GenericType):  # type: ignore[misc]
         if root._changes.has_changes_in_session():
             if self._on_change:
                 self._on_change(self._old_value, self.get_value(), root)
-            _notify(root, "changed", root, {})
+            notify(root, "changed", root, {})
 
     def _node_settle(self, root: Any) -> None:
         """Apply defaults, then compute and check until nothing changes any more."""
@@ -456,6 +410,28 @@ class Mended(GenericType):  # type: ignore[misc]
 
     def check_value(self) -> None:
         """Check rights, presence, type and constraints of the value held."""
+        self._node_check()
+
+    def _node_check_hidden(self) -> None:
+        """Check a field that the current user may not read.
+
+        One that they may not modify either is no field to them.
+        """
+        if self.can_modify() is not False:
+            self._node_check()
+        elif self._node_was_set() and not self._node_is_automatic():
+            raise self._node_unknown()
+
+    def _node_is_closed(self) -> bool:
+        """Whether the current user may neither read nor modify the field."""
+        return self.is_allowed_to("read") is False and self.can_modify() is False
+
+    def _node_unknown(self) -> SAttributeError:
+        """What is said of a field that does not exist."""
+        name = self._attribute_name
+        return SAttributeError('{0}: "{1}" is no field here', self.path_name(), name)
+
+    def _node_check(self) -> None:
         self._node_check_rights()
         self._node_check_presence()
         if self._value is not None:

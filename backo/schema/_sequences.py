@@ -17,13 +17,17 @@ from stricto import (
 )
 from stricto.list_and_tuple import ListAndTuple
 
-from backo.schema._mending import Faults, Mended, adopt, copied
+from backo.schema._collecting import Faults
+from backo.schema._mending import Mended, adopt, copied
 
 __all__ = ["List", "Tuple"]
 
 
 class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
-    """What List and Tuple share; ``_value`` is a list of nodes, or None."""
+    """What List and Tuple share; ``_value`` is a list of nodes, or None.
+
+    stricto 0.3.1 takes None for an element; here STypeError.
+    """
 
     def _node_types(self) -> Sequence[Any]:
         """The declared types of the elements."""
@@ -93,6 +97,8 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
             _parent=self, _attribute_name=f"[{index}]", _node_building=True
         )
         node.set_value(value)
+        if node.is_none():
+            raise STypeError("{0}: An element cannot be None", node.path_name())
         del node.__dict__["_node_building"]
         if self._permissions.get_permissions_status():
             node.enable_permissions()
@@ -167,6 +173,9 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
         """Check every element that exists, then rights, presence and constraints."""
         if self.exists_or_can_read() is False:
             raise SAttributeError("{0}: Locked", self.path_name())
+        self._node_check()
+
+    def _node_check(self) -> None:
         self._node_check_rights()
         self._node_check_presence()
         if self._value is None:

@@ -42,12 +42,11 @@ def pattern(wanted: str, matches: Callable[[object], bool], value: str) -> str:
 def enum(allowed: tuple[Any, ...], value: Any) -> Any:
     """``value`` when it is one of those allowed."""
     # True == 1 in Python, never in JSON.
-    if not any(value == one and type(value) is type(one) for one in allowed):
-        listed = ", ".join(repr(one) for one in allowed)
-        raise PydanticCustomError(
-            "enum", "must be one of {allowed}", {"allowed": listed}
-        )
-    return value
+    for one in allowed:
+        if value == one and type(value) is type(one):
+            return value
+    listed = ", ".join(repr(one) for one in allowed)
+    raise PydanticCustomError("enum", "must be one of {allowed}", {"allowed": listed})
 
 
 def uniq(values: list[Any]) -> list[Any]:

@@ -112,7 +112,9 @@ def _kind(node: Any, path: str) -> Kind:
     for declared, kind in _KINDS:
         if isinstance(node, declared):
             return kind
-    raise stricto.SSyntaxError(f"{path}: {type(node).__name__} is no type of field")
+    raise stricto.SSyntaxError(
+        "{0}: {1} is no type of field", path, type(node).__name__
+    )
 
 
 def _below(node: Any, kind: Kind, path: str, above: _Above) -> dict[str, Any]:

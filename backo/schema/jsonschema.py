@@ -7,7 +7,16 @@ from typing import Any
 from backo.schema import wire
 from backo.schema.plan import FieldPlan, Kind
 
-__all__ = ["Use", "field_schema", "object_schema", "value_schema"]
+__all__ = [
+    "MOMENT",
+    "Use",
+    "element_schema",
+    "field_schema",
+    "literal",
+    "nullable",
+    "object_schema",
+    "value_schema",
+]
 
 type Schema = dict[str, Any]
 
@@ -17,7 +26,14 @@ class Use(Enum):
 
     CREATE = "create"
     UPDATE = "update"
+    REPLACE = "replace"
+    """A JSON Patch puts this in the place of what is there: nothing of it is kept."""
     READ = "read"
+
+    @property
+    def of_elements(self) -> "Use":
+        """What it is for a List's elements: they are always given as a whole."""
+        return self if self is Use.READ else Use.CREATE
 
     def takes(self, field: FieldPlan) -> bool:
         """Whether ``field`` stands in a document of this use."""
@@ -55,14 +71,11 @@ def _always_there(field: FieldPlan, use: Use) -> bool:
 
 
 def field_schema(field: FieldPlan, use: Use) -> Schema:
-    """The schema of one key: of its value, with null where that may be."""
+    """The schema of one key: its value's, null where it may be, and what is said of it."""
     schema = value_schema(field, use)
     if field.nullable:
-        schema = _nullable(schema)
-    if field.description:
-        schema["description"] = field.description
-    if field.examples:
-        schema["examples"] = list(field.examples)
+        schema = nullable(schema)
+    schema |= _notes(field)
     if use is Use.READ and field.read_only:
         schema["readOnly"] = True
     if use is not Use.READ and field.unreadable:
@@ -72,15 +85,31 @@ def field_schema(field: FieldPlan, use: Use) -> Schema:
     return schema
 
 
-def _nullable(schema: Schema) -> Schema:
-    if "type" in schema:
-        nullable = {**schema, "type": [schema["type"], "null"]}
-        if "enum" in nullable:
-            nullable["enum"] = [*nullable["enum"], None]
-        return nullable
-    if "anyOf" in schema:
+def _notes(field: FieldPlan) -> Schema:
+    """What does not restrict a value."""
+    notes: Schema = {}
+    if field.description:
+        notes["description"] = field.description
+    if field.examples:
+        notes["examples"] = list(field.examples)
+    return notes
+
+
+def nullable(schema: Schema) -> Schema:
+    """``schema`` with null besides; a schema of anything has null already."""
+    if "anyOf" in schema and "type" not in schema:
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-    return schema
+    if "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}]} if schema else schema
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if "null" in types:
+        return schema
+    with_null = {**schema, "type": [*types, "null"]}
+    if "enum" in schema:
+        with_null["enum"] = [*schema["enum"], None]
+    if "anyOf" in schema:
+        with_null["anyOf"] = [*schema["anyOf"], {"type": "null"}]
+    return with_null
 
 
 def value_schema(field: FieldPlan, use: Use) -> Schema:
@@ -145,7 +174,7 @@ def _typed(**schema: Any) -> Callable[[FieldPlan, Use], Schema]:
 
 
 def _list(field: FieldPlan, use: Use) -> Schema:
-    schema: Schema = {"type": "array", "items": field_schema_of_element(field, use)}
+    schema: Schema = {"type": "array", "items": element_schema(field, use)}
     for key, bound in (("minItems", field.minimum), ("maxItems", field.maximum)):
         if bound is not None:
             schema[key] = bound
@@ -154,42 +183,79 @@ def _list(field: FieldPlan, use: Use) -> Schema:
     return schema
 
 
-def field_schema_of_element(field: FieldPlan, use: Use) -> Schema:
+def element_schema(field: FieldPlan, use: Use) -> Schema:
     """The schema of one element of a List: never null."""
-    element = field.held
-    schema = value_schema(element, use)
-    if element.description:
-        schema["description"] = element.description
-    return schema
+    return value_schema(field.held, use.of_elements) | _notes(field.held)
 
 
 def _tuple(field: FieldPlan, use: Use) -> Schema:
+    """``maxItems`` leaves nothing to ``items``: it is there for programs that know no
+    ``prefixItems``."""
+    elements = [value_schema(one, use.of_elements) for one in field.elements]
     return {
         "type": "array",
-        "prefixItems": [value_schema(element, use) for element in field.elements],
-        "items": False,
-        "minItems": len(field.elements),
-        "maxItems": len(field.elements),
+        "prefixItems": elements,
+        "items": _any_of(elements),
+        "minItems": len(elements),
+        "maxItems": len(elements),
     }
 
 
 def _in(field: FieldPlan, use: Use) -> Schema:
-    return {"anyOf": [value_schema(element, use) for element in field.elements]}
+    return _any_of([value_schema(one, use.of_elements) for one in field.elements])
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    distinct = [one for at, one in enumerate(schemas) if one not in schemas[:at]]
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+def literal(text: str) -> str:
+    """The pattern of ECMA-262 that matches just ``text``."""
+    return "".join(f"\\{one}" if one in r"\^$.*+?()[]{}|/" else one for one in text)
 
 
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+# What RFC 3339 has and Python has not: year 0, leap seconds, small letters.
+_LEAP = (
+    "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[13579][26]|0[48])00)"
+)
+_DATE = (
+    "(?:(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-"
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    f"|{_LEAP}-02-29)"
+)
+_TIME = r"(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:\.[0-9]+)?"
+_OFFSET = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+
+MOMENT: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": f"^{_DATE}T{_TIME}{_OFFSET}$",
+}
+"""A moment with its offset to UTC."""
+
+_LOCAL_MOMENT: Schema = {
+    "type": "string",
+    "pattern": f"^{_DATE}T{_TIME}$",
+    "description": "Without an offset: UTC",
+}
+
+_NETWORK = "^[0-9A-Fa-f.:]+(?:/[0-9.]+)?$"
 
 _BUILDERS: Mapping[Kind, Callable[[FieldPlan, Use], Schema]] = {
     Kind.STRING: _string,
     Kind.INT: _int,
     Kind.FLOAT: _float,
     Kind.BOOL: _typed(type="boolean"),
-    Kind.DATETIME: _typed(type="string", format="date-time"),
+    Kind.DATETIME: _typed(anyOf=[MOMENT, _LOCAL_MOMENT]),
     Kind.BYTES: _typed(type="string", contentEncoding="base64", pattern=_BASE64),
     Kind.IPADDRESS: _typed(
         type="string", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}]
     ),
-    Kind.IPNETWORK: _typed(type="string", format="cidr"),
+    Kind.IPNETWORK: _typed(type="string", format="cidr", pattern=_NETWORK),
     Kind.URL: _typed(
         type="string", format="uri", pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]+"
     ),

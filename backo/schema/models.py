@@ -56,6 +56,8 @@ class ItemModels:
     """What ``POST`` takes: defaults filled in, read-only fields refused."""
     update: type[DocumentModel]
     """What ``PUT`` takes: every field may be left out."""
+    whole: type[DocumentModel]
+    """Every field that can be read, in no particular view."""
     views: Mapping[str, type[DocumentModel]]
     """What is answered, for each view a caller may ask for."""
 
@@ -66,6 +68,7 @@ def compile_models(plan: ItemPlan) -> ItemModels:
     return ItemModels(
         create=_model(f"{name}Create", plan.root, Use.CREATE),
         update=_model(f"{name}Update", plan.root, Use.UPDATE),
+        whole=_model(f"{name}Whole", plan.root, Use.READ),
         views={
             view: _model(name + view_suffix(view), plan.view(view), Use.READ)
             for view in plan.view_names
@@ -198,7 +201,7 @@ def _extend(_name: str, field: FieldPlan, _use: Use) -> Any:
 
 
 def _list(name: str, field: FieldPlan, use: Use) -> Any:
-    element = _annotation(f"{name}_element", field.held, use)
+    element = _annotation(f"{name}_element", field.held, use.of_elements)
     bounds = Field(min_length=field.minimum, max_length=field.maximum)
     annotation: Any = Annotated[list[element], bounds]  # type: ignore[valid-type]
     if field.uniq:
@@ -208,7 +211,7 @@ def _list(name: str, field: FieldPlan, use: Use) -> Any:
 
 def _tuple(name: str, field: FieldPlan, use: Use) -> Any:
     elements = tuple(
-        _annotation(f"{name}_{index}", element, use)
+        _annotation(f"{name}_{index}", element, use.of_elements)
         for index, element in enumerate(field.elements)
     )
     from_json = Field(strict=False)
@@ -217,7 +220,7 @@ def _tuple(name: str, field: FieldPlan, use: Use) -> Any:
 
 def _in(name: str, field: FieldPlan, use: Use) -> Any:
     alternatives = [
-        _annotation(f"{name}_{index}", element, use)
+        _annotation(f"{name}_{index}", element, use.of_elements)
         for index, element in enumerate(field.elements)
     ]
     union = functools.reduce(lambda left, right: left | right, alternatives)

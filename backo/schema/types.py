@@ -23,9 +23,10 @@ from stricto import (
 )
 from stricto.extended.date_time import trunk_microseconds
 
+from backo.schema._collecting import Faults, faults_of
 from backo.schema._dict import Dict
 from backo.schema._in import In
-from backo.schema._mending import REPLACED, Faults, Mended, faults_of
+from backo.schema._mending import REPLACED, Mended
 from backo.schema._sequences import List, Tuple
 from backo.schema.patterns import matcher
 from backo.schema.wire import INT_MAX, INT_MIN, check_json, instant

@@ -6,6 +6,7 @@ keeps for that value, or raises ``ValueError``.
 
 import base64
 import binascii
+import functools
 import ipaddress
 import math
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ def instant(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+@functools.lru_cache(maxsize=1024)
 def canonical_datetime(text: str, *, truncate: bool = False) -> str:
     """ISO 8601 text as :meth:`datetime.isoformat` writes it; offsets are kept."""
     moment = datetime.fromisoformat(text)

@@ -1,0 +1,14 @@
+"""Fixtures that many tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from backo import current_user
+
+
+@pytest.fixture(autouse=True)
+def own_user() -> Iterator[None]:
+    """Each test begins anonymous, and leaves no user behind."""
+    with current_user.request():
+        yield
