@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pydantic
 
-from backo.connectors.base import Query, decode_document
+from backo.connectors.base import DBConnector, Query, decode_document
 from backo.documents import encode, overlay
 from backo.errors import BackoError, ConflictError, NotFoundError
 from backo.item import ATTEMPTS, Home, Item
@@ -96,7 +96,7 @@ class Access:
         return self._shown(document, self.owner.models.views[view])
 
     def modify(
-        self, _id: str, changes: Changes, view: str, precondition: Precondition
+        self, _id: str, changes: Changes, view: str, precondition: Precondition | None
     ) -> Document:
         """Change one item; gives it in ``view``.
 
@@ -123,23 +123,10 @@ class Access:
         :raises NotFoundError: there is no such item for the current user.
         :raises SRightError: the current user may not delete it.
         """
-        if self.owner.item_needed["delete"]:
-            item = self._readable_item(_id)
-            if precondition is not None:
-                precondition(item.view(view))
-            item.delete()
-            return
+        through_item = self.owner.item_needed["delete"]
+        once = self._delete_item if through_item else self._delete_stored
         for _ in range(ATTEMPTS):
-            if precondition is None and self.owner.refuse_filter is None:
-                try:
-                    self.owner.db_handler.delete_by_id(_id)
-                except NotFoundError as error:
-                    raise self._absent(_id) from error
-                return
-            stored = self.stored(_id)
-            if precondition is not None:
-                precondition(self._shown(stored, self.owner.models.views[view]))
-            if self.owner.db_handler.compare_and_delete(_id, stored):
+            if once(_id, view, precondition):
                 return
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
 
@@ -176,14 +163,15 @@ class Access:
         last_page = query.limit == 0 or rows < query.limit
         if last_page and (rows or query.skip == 0):
             return query.skip + rows
-        return self.owner.db_handler.count(query.filter)
+        store: DBConnector = self.owner.db_handler
+        return store.count(query.filter)
 
     def stored(self, _id: str) -> Document:
         """The document as it is stored.
 
         :raises NotFoundError: there is none, or nobody gets it.
         """
-        document = self._held(self.owner.db_handler.get_by_id, _id)
+        document: Document = self._held(self.owner.db_handler.get_by_id, _id)
         refused = self._refused()
         if refused is not None and matches(refused, document):
             raise self._absent(_id)
@@ -213,28 +201,46 @@ class Access:
         )
 
     def _modify_stored(
-        self, _id: str, changes: Changes, view: str, precondition: Precondition
+        self, _id: str, changes: Changes, view: str, precondition: Precondition | None
     ) -> Document | None:
         """One try; None when somebody else was faster."""
         before = self.stored(_id)
         shown = self.owner.models.views[view]
-        precondition(self._shown(before, shown))
+        if precondition is not None:
+            precondition(self._shown(before, shown))
         self.owner.require("modify", self.owner.model)
         whole = self._shown(before, self.owner.models.whole)
         after = overlay(before, changes(whole), self.owner.plan.root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
-        if not self.owner.db_handler.compare_and_set(_id, before, after):
-            return None
-        return self._shown(after, shown)
+        answer = self._shown(after, shown)
+        changed = self.owner.db_handler.compare_and_set(_id, before, after)
+        return answer if changed else None
+
+    def _delete_stored(
+        self, _id: str, view: str, precondition: Precondition | None
+    ) -> bool:
+        """One try; False when somebody changed the document meanwhile."""
+        self.owner.require("delete", self.owner.model)
+        if precondition is None and self.owner.refuse_filter is None:
+            try:
+                self.owner.db_handler.delete_by_id(_id)
+            except NotFoundError as error:
+                raise self._absent(_id) from error
+            return True
+        stored = self.stored(_id)
+        if precondition is not None:
+            precondition(self._shown(stored, self.owner.models.views[view]))
+        return bool(self.owner.db_handler.compare_and_delete(_id, stored))
 
     # --- Through Items ------------------------------------------------------------
 
     def _modify_item(
-        self, _id: str, changes: Changes, view: str, precondition: Precondition
+        self, _id: str, changes: Changes, view: str, precondition: Precondition | None
     ) -> Document | None:
         """One try; None when somebody else was faster."""
         item = self._readable_item(_id)
-        precondition(item.view(view))
+        if precondition is not None:
+            precondition(item.view(view))
         self.owner.require("modify", item)
         item.set(changes(encode(item, self.owner.plan.root)))
         try:
@@ -242,6 +248,21 @@ class Access:
         except ConflictError:
             return None
         return item.view(view)
+
+    def _delete_item(
+        self, _id: str, view: str, precondition: Precondition | None
+    ) -> bool:
+        """One try; False when somebody changed the item meanwhile."""
+        item = self._readable_item(_id)
+        if precondition is None:
+            item.delete()
+            return True
+        precondition(item.view(view))
+        try:
+            item.delete_over(item.document)
+        except ConflictError:
+            return False
+        return True
 
     def _readable_item(self, _id: str) -> Item:
         item = self.owner.new_item()

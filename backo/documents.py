@@ -32,12 +32,15 @@ def encode(node: Any, field: FieldPlan) -> Any:
     return list(encoded) if isinstance(encoded, tuple) else encoded
 
 
-def known_values(document: Document, field: FieldPlan) -> Document:
+def known_values(document: Any, field: FieldPlan) -> Any:
     """What of a stored document the schema still knows, fit to be set on an Item.
 
     Computed values are left out (they are computed again), and so is null where a
     Dict stands.
     """
+    if not isinstance(document, dict):
+        # An item that is still being written may hold anything.
+        return document
     known: Document = {}
     for child in field.fields:
         if child.name not in document or (child.computed and not child.stored):

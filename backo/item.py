@@ -197,11 +197,22 @@ class Item(Dict):
         :raises NotFoundError: it is no longer there.
         :raises SRightError: the current user may not delete it.
         """
+        self.delete_over(None, **kwargs)
+
+    def delete_over(self, expected: dict[str, Any] | None, **kwargs: Any) -> None:
+        """Like :meth:`delete`; with ``expected``, only while that is what is stored.
+
+        :raises ConflictError: it is another.
+        """
         self._expect_set("delete")
         home = self._at_home()
         home.require("delete", self)
         self.trigg("before_delete", **kwargs)
-        home.db_handler.delete_by_id(self.__dict__["_document"]["_id"])
+        _id = self.__dict__["_document"]["_id"]
+        if expected is None:
+            home.db_handler.delete_by_id(_id)
+        elif not home.db_handler.compare_and_delete(_id, expected):
+            raise ConflictError(f"{home.name}: the item has been changed meanwhile")
         self.__dict__["_life"] = Life.UNSET
         self.__dict__["_document"] = None
 

@@ -119,8 +119,8 @@ def test_addresses_by_version_then_number() -> None:
     above = check(Op.GT, "10.0.0.1", Kind.IPADDRESS)
     for one in ("10.0.0.2", "100.0.0.0", "::1"):
         assert matches(above, {"x": one})
-    for one in ("9.0.0.0", "10.0.0.1", "x", 5):
-        assert not matches(above, {"x": one})
+    for other in ("9.0.0.0", "10.0.0.1", "x", 5):
+        assert not matches(above, {"x": other})
     network = check(Op.GT, "10.0.0.0/8", Kind.IPNETWORK)
     assert matches(network, {"x": "10.0.0.0/9"})
     assert not matches(network, {"x": "9.0.0.0/8"})
@@ -277,6 +277,10 @@ def test_sort_by_kind() -> None:
 
 
 def test_a_nested_field_can_be_a_key() -> None:
-    documents = [{"_id": "0", "a": {"b": 2}}, {"_id": "1", "a": 5}, {"_id": "2"}]
+    documents: list[dict[str, Any]] = [
+        {"_id": "0", "a": {"b": 2}},
+        {"_id": "1", "a": 5},
+        {"_id": "2"},
+    ]
     ordered = order(documents, [SortKey(("a", "b"), True, Kind.INT)])
     assert [one["_id"] for one in ordered] == ["0", "1", "2"]

@@ -181,9 +181,12 @@ def test_a_save_over_another_document_is_a_conflict() -> None:
     other = books.get_by_id(book._id.get_value())
     other.title = "Other"
     other.save()
+    with pytest.raises(ConflictError):
+        book.delete_over(book.document)
     book.pages = 3
     with pytest.raises(ConflictError):
         book.save_over(book.document)
+    assert books.get_by_id(book._id.get_value()).title == "Other"
 
 
 def test_saving_what_has_been_deleted_is_not_found() -> None:

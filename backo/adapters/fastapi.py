@@ -10,15 +10,21 @@ from fastapi.routing import APIRoute
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response as StarletteResponse
+from starlette.routing import Match
+from starlette.types import Scope
 
 from backo.backoffice import Backoffice
 from backo.current_user import current_user
+from backo.errors import BackoError
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BodyTooLargeError
+from backo.http.problems import BadBodyError, BodyTooLargeError
 from backo.openapi.document import components
 from backo.openapi.routes import operation
 from backo.openapi.ui import ApiPages
@@ -27,7 +33,20 @@ __all__ = ["build_router"]
 
 type AppEndpoint = Callable[..., Awaitable[StarletteResponse]]
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+class _Rest(Convertor[str]):
+    """What follows the base path: nothing, or everything after another slash."""
+
+    regex = r"(?:/[\s\S]*)?"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("backo_rest", _Rest())
 
 
 class _Route(APIRoute):
@@ -44,6 +63,31 @@ class _Route(APIRoute):
 
         return with_user
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        # Starlette's patterns end in "$", which a line feed may still follow.
+        if match is not Match.NONE and not self.path.endswith("}"):
+            if scope["path"].endswith("\n"):
+                return Match.NONE, {}
+        return match, found
+
+
+class _Router(APIRouter):
+    """A router that tries its routes only on paths that can be theirs: FastAPI tries
+    them one after the other, of every collection.
+
+    :param within: what each of its paths begins with, below any other prefix.
+    """
+
+    def __init__(self, within: str) -> None:
+        super().__init__(route_class=_Route)
+        self._within = within
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if self._within not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
+
 
 def build_router(
     office: Backoffice, prefix: str, jwt_auth: Callable[..., Any] | None
@@ -56,18 +100,24 @@ def build_router(
     """
     pages = ApiPages(office, prefix)
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
-    router = APIRouter(route_class=_Route)
+    base = base_path(office, prefix)
+    router, about = _Router(base), _Router(f"{base}/_")
+    of_collection = {name: _Router(f"{base}/{name}") for name in office.collections}
     showing = _row_that_shows_components(pages.rows)
     for row in pages.rows:
         endpoint = _endpoint(dispatcher, row, office)
         if row is showing:
             endpoint = _with_components(endpoint, office)
-        _add(router, row, endpoint)
-    base = base_path(office, prefix)
+        step = row.path.removeprefix(f"{base}/").partition("/")[0]
+        _add(of_collection.get(step, about), row, endpoint)
+    for one in (*of_collection.values(), about):
+        router.include_router(one)
     router.add_api_route(
-        f"{base}/{{rest:path}}",
+        f"{base}{{rest:backo_rest}}",
         _unmatched(dispatcher, base),
-        methods=METHODS,
+        # None at all: whatever method the request has.
+        methods=[],
+        operation_id=f"{office.name}_unmatched",
         include_in_schema=False,
     )
     return router
@@ -102,12 +152,15 @@ def _endpoint(dispatcher: Dispatcher, row: Endpoint, office: Backoffice) -> AppE
     async def with_body(request: FastAPIRequest) -> StarletteResponse:
         body, refused = await _read(request, limit)
         neutral = _neutral(request, body)
-        found = await run_in_threadpool(dispatcher.respond, row, neutral, refused)
-        return _answer(found)
+        found = None if refused else dispatcher.refusal(row, neutral)
+        if found is None:
+            found = await run_in_threadpool(dispatcher.respond, row, neutral, refused)
+        return _answer(found, request.method)
 
     async def without_body(request: FastAPIRequest) -> StarletteResponse:
         neutral = _neutral(request, b"")
-        return _answer(await run_in_threadpool(dispatcher.respond, row, neutral))
+        found = await run_in_threadpool(dispatcher.respond, row, neutral)
+        return _answer(found, request.method)
 
     return with_body if row.consumes else without_body
 
@@ -119,7 +172,7 @@ def _with_components(endpoint: AppEndpoint, office: Backoffice) -> AppEndpoint:
 
     async def documented(
         request: FastAPIRequest,
-        _components: hidden = None,  # type: ignore[valid-type]
+        _components: hidden = None,
     ) -> StarletteResponse:
         return await endpoint(request)
 
@@ -157,43 +210,62 @@ def _component(name: str, schema: dict[str, Any]) -> type[pydantic.BaseModel]:
 
 def _unmatched(dispatcher: Dispatcher, base: str) -> AppEndpoint:
     async def unmatched(request: FastAPIRequest) -> StarletteResponse:
-        path = f"{base}/{request.path_params['rest']}"
+        path = base + request.path_params["rest"]
         neutral = _neutral(request, b"")
-        return _answer(await run_in_threadpool(dispatcher.unmatched, neutral, path))
+        found = await run_in_threadpool(dispatcher.unmatched, neutral, path)
+        return _answer(found, request.method)
 
     return unmatched
 
 
-async def _read(
-    request: FastAPIRequest, limit: int
-) -> tuple[bytes, BodyTooLargeError | None]:
+async def _read(request: FastAPIRequest, limit: int) -> tuple[bytes, BackoError | None]:
     """The body, read no further than ``limit`` bytes; what is wrong with it, if it is
-    longer."""
+    longer or ends early."""
     declared = request.headers.get("content-length", "")
     refused = BodyTooLargeError(f"a body may have {limit} bytes")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared[:20]) > limit:
         return b"", refused
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return b"", refused
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                return b"", refused
+    except ClientDisconnect:
+        return b"", BadBodyError("the body ends early")
     return bytes(body), None
 
 
 def _neutral(request: FastAPIRequest, body: bytes) -> Request:
     return Request(
         method=request.method,
-        path=request.scope["path"],
+        path=_whole_path(request.scope),
         query_string=request.scope["query_string"].decode("latin-1"),
-        headers=request.headers,
+        headers=_joined(request.headers),
         path_params=request.path_params,
         body=body,
     )
 
 
-def _answer(response: Response) -> StarletteResponse:
-    answer = StarletteResponse(response.body, response.status)
+def _whole_path(scope: Scope) -> str:
+    """The path that the client asked for: proxies may have taken ``root_path`` off."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path if f"{path}/".startswith(f"{root}/") else root + path
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    """Repeated headers as one (RFC 9110, section 5.3), as WSGI gives them."""
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _answer(response: Response, method: str) -> StarletteResponse:
+    # A body after HEAD would break the framing; not every server takes it off.
+    body = b"" if method == "HEAD" else response.body
+    answer = StarletteResponse(body, response.status)
     answer.raw_headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in response.all_headers

@@ -1,25 +1,35 @@
 """The table's rows as Flask routes."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from flask import Flask, request
 from flask import Response as FlaskResponse
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.routing import BaseConverter
 
 from backo.backoffice import Backoffice
 from backo.current_user import current_user
+from backo.errors import BackoError
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BodyTooLargeError
+from backo.http.problems import BadBodyError, BodyTooLargeError
 from backo.openapi.ui import ApiPages
 
 __all__ = ["build_routes"]
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _EXTENSION = "backo"
+_CHUNK = 65536
+
+
+class _Rest(BaseConverter):
+    """What follows the base path: nothing, or everything after another slash."""
+
+    regex = r"(?:/[\s\S]*)?"
+    part_isolating = False
 
 
 def build_routes(
@@ -32,34 +42,46 @@ def build_routes(
     """
     if _EXTENSION not in app.extensions:
         app.extensions[_EXTENSION] = True
-        app.before_request_funcs.setdefault(None, []).insert(0, current_user.open)
+        app.url_map.converters[_EXTENSION] = _Rest
+        app.before_request_funcs.setdefault(None, []).insert(0, _open_user)
+        app.teardown_request(_close_user)
     pages = ApiPages(office, prefix)
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
     for row in pages.rows:
         view = _view(dispatcher, row, office.max_body_size)
-        _add(app, row.path, f"{base}:{row.operation_id}", view, [row.method])
-    _add(
-        app,
-        f"{base}/{{path:rest}}",
-        f"{base}:unmatched",
-        _unmatched(dispatcher),
-        METHODS,
-    )
+        path = row.path.replace("{", "<").replace("}", ">")
+        app.add_url_rule(
+            path,
+            endpoint=_endpoint(base, row.operation_id),
+            view_func=view,
+            methods=[row.method],
+            provide_automatic_options=False,
+            strict_slashes=True,
+            merge_slashes=False,
+        )
+    # Not add_url_rule(): it makes no rule for every method there may be.
+    rest = f"{base}<{_EXTENSION}:rest>"
+    unmatched = _endpoint(base, "unmatched")
+    app.url_map.add(app.url_rule_class(rest, endpoint=unmatched, merge_slashes=False))
+    app.view_functions[unmatched] = _unmatched(dispatcher)
 
 
-def _add(
-    app: Flask, path: str, endpoint: str, view: Callable[..., Any], methods: list[str]
-) -> None:
-    app.add_url_rule(
-        path.replace("{", "<").replace("}", ">"),
-        endpoint=endpoint.replace(".", "_"),
-        view_func=view,
-        methods=methods,
-        provide_automatic_options=False,
-        strict_slashes=True,
-        merge_slashes=False,
-    )
+def _endpoint(base: str, name: str) -> str:
+    """A name for Flask, where dots would name a blueprint."""
+    return f"{base}:{name}".replace(".", "_")
+
+
+def _open_user() -> None:
+    """Give the request a user of its own."""
+    user = request.environ[_EXTENSION] = ExitStack()
+    user.enter_context(current_user.request())
+
+
+def _close_user(_error: BaseException | None) -> None:
+    """Forget the request's user: what the thread does next is somebody else's."""
+    if _EXTENSION in request.environ:
+        request.environ.pop(_EXTENSION).close()
 
 
 def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:
@@ -79,15 +101,18 @@ def _unmatched(dispatcher: Dispatcher) -> Callable[..., Any]:
     return unmatched
 
 
-def _read(limit: int) -> tuple[bytes, BodyTooLargeError | None]:
+def _read(limit: int) -> tuple[bytes, BackoError | None]:
     """The body, read no further than ``limit`` bytes; what is wrong with it, if it is
-    longer."""
+    longer or ends early."""
     refused = BodyTooLargeError(f"a body may have {limit} bytes")
     if request.content_length is not None and request.content_length > limit:
         return b"", refused
     body = bytearray()
     while len(body) <= limit:
-        chunk = request.stream.read(min(65536, limit + 1 - len(body)))
+        try:
+            chunk = request.stream.read(min(_CHUNK, limit + 1 - len(body)))
+        except (ClientDisconnected, OSError):
+            return b"", BadBodyError("the body ends early")
         if not chunk:
             return bytes(body), None
         body += chunk
@@ -99,22 +124,14 @@ def _neutral(path_params: dict[str, str], body: bytes) -> Request:
         method=request.method,
         path=request.root_path + request.path,
         query_string=request.environ.get("QUERY_STRING", ""),
-        headers=_Lowered(request.headers),
+        # WSGI has joined repeated headers already.
+        headers={name.lower(): value for name, value in request.headers},
         path_params=path_params,
         body=body,
     )
 
 
-class _Lowered(dict[str, str]):
-    """Header names in lower case; repeated headers joined, as in ASGI's view of them."""
-
-    def __init__(self, headers: Any) -> None:
-        super().__init__()
-        for name, value in headers:
-            self[name.lower()] = value
-
-
 def _answer(response: Response) -> FlaskResponse:
-    return FlaskResponse(
-        response.body, response.status, headers=Headers(response.all_headers)
-    )
+    answer = FlaskResponse(response.body, response.status)
+    answer.headers = Headers(response.all_headers)
+    return answer

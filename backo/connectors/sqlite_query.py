@@ -98,18 +98,30 @@ _MANY = 100
 # -- functions of the connection ---------------------------------------------------
 
 
+def _exact(text: object) -> float | None:
+    """The number of a JSON text, read to the nearest float.
+
+    SQLite may call it before the tests that stand before it, hence on any value.
+    """
+    try:
+        return float(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def _matches(pattern: str, value: object) -> bool:
     return isinstance(value, str) and linear_matcher(pattern)(value)
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: object) -> str | None:
     """The string that a JSON text stands for, U+0000 included."""
-    return json.loads(text)
+    found = json.loads(text) if isinstance(text, str) else None
+    return found if isinstance(found, str) else None
 
 
-def _integer_rank(text: str) -> str | None:
+def _integer_rank(text: object) -> str | None:
     """A text that orders integers of any length."""
-    if not re.fullmatch("-?[0-9]+", text):
+    if not isinstance(text, str) or not re.fullmatch("-?[0-9]+", text):
         return None
     digits = text.removeprefix("-")
     rank = f"{len(digits):05}{digits}"
@@ -126,7 +138,7 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = MappingProxyType(
         "backo_address": (1, address),
         "backo_network": (1, network),
         "backo_matches": (2, _matches),
-        "backo_exact": (1, float),
+        "backo_exact": (1, _exact),
         "backo_decoded": (1, _decoded),
         "backo_integer_rank": (1, _integer_rank),
     }
@@ -575,7 +587,7 @@ def _near(operator: Op, value: str, text: str, bound: float) -> Sql:
 
 
 def _near_any(operator: Op, value: str, text: str, bound: list[Any]) -> Sql:
-    if len(bound) > _MANY:
+    if len(bound) > 8:
         return _among(operator, f"backo_exact({text})", bound)
     near = [_near(operator, value, text, one) for one in bound]
     return _joined(" OR ", _FALSE, near)
@@ -584,7 +596,9 @@ def _near_any(operator: Op, value: str, text: str, bound: list[Any]) -> Sql:
 def _indexed(leaf: Condition) -> Sql | None:
     """The condition on an index's expression, or None when the index is no help.
 
-    Numbers stand before texts in an index, hence the second bounds.
+    Numbers stand before texts in an index, hence the second bounds. They are hidden
+    from SQLite's planner, which would take a range with two ends for narrower than one
+    value.
     """
     if leaf.operator in (Op.EXISTS, Op.SIZE, Op.REG) or leaf.kind in _OPEN:
         return None
@@ -596,7 +610,7 @@ def _indexed(leaf: Condition) -> Sql | None:
     else:
         test = _among(leaf.operator, column, bound)
     if kind in _NUMBERS and leaf.operator in (Op.GT, Op.GTE):
-        test = "(" + test + f" AND {column} < '')"
+        test = "(" + test + f" AND likely({column} < ''))"
     if kind in _TEXTS and leaf.operator in (Op.LT, Op.LTE):
-        test = "(" + test + f" AND {column} >= '')"
+        test = "(" + test + f" AND likely({column} >= ''))"
     return test

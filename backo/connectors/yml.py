@@ -186,7 +186,7 @@ class DBYmlConnector(DBConnector):
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                     return None
                 raise
-        text = encode_document(_id_of(name) or name, _parse(path, content))
+        text = _encode(path, _id_of(name) or name, _parse(path, content))
         # A change in the same tick of the clock would leave the same stamp.
         if time.time_ns() - status.st_mtime_ns > _SETTLED:
             self._cache[name] = (_stamp(status), text)
@@ -313,25 +313,40 @@ _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+_TAG = "tag:yaml.org,2002:"
+_JSON_SCALARS = (
+    (_TAG + "bool", re.compile("^(?:true|false)$"), "tf"),
+    (_TAG + "int", re.compile("^-?(?:0|[1-9][0-9]*)$"), "-0123456789"),
+    (
+        _TAG + "float",
+        re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"),
+        "-0123456789",
+    ),
+)
+
+
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """YAML's own types, but for ``yes``, ``no``, ``on`` and ``off``: texts, as in
-    YAML 1.2, so that the country ``NO`` stays one."""
+    """Reads numbers and bools as JSON writes them. The country ``NO``, the zip code
+    ``01234`` and the hour ``12:30``, which YAML 1.1 takes for others, stay texts."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+        first: [
+            (tag, pattern)
+            for tag, pattern in pairs
+            if tag not in (_TAG + "bool", _TAG + "int", _TAG + "float")
+        ]
         for first, pairs in _BaseLoader.yaml_implicit_resolvers.items()
     }
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool",
-    re.compile("^(?:true|True|TRUE|false|False|FALSE)$"),
-    list("tTfF"),
-)
-
-
 class _Dumper(_BaseDumper):  # type: ignore[misc]
-    """Writes texts of several lines as blocks."""
+    """Writes texts of several lines as blocks, and quotes all that would be no text
+    to this loader or to one of YAML 1.1."""
+
+
+for _tag, _pattern, _first in _JSON_SCALARS:
+    _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
+    _Dumper.add_implicit_resolver(_tag, _pattern, list(_first))
 
 
 def _text(dumper: Any, text: str) -> Any:
@@ -366,6 +381,13 @@ def _parse(path: Path, content: bytes) -> Document:
     if not isinstance(plain, dict):
         raise DBError(f"{path}: not an item, for it is no mapping")
     return plain
+
+
+def _encode(path: Path, _id: str, document: Document) -> str:
+    try:
+        return encode_document(_id, document)
+    except DBError as error:
+        raise DBError(f"{path}: {error}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -1,10 +1,11 @@
 """From a request to its row's answer: what every operation has in common."""
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backo.errors import SessionError
+from backo.errors import SessionError, SSyntaxError
 from backo.http.endpoints import Endpoint
 from backo.http.messages import Request, Response, media_type
 from backo.http.problems import (
@@ -17,15 +18,20 @@ from backo.http.problems import (
 
 __all__ = ["Dispatcher"]
 
-type Authenticate = Callable[..., Any]
+SMALL_BODY = 65_536
+"""Bytes that are validated in well under a millisecond."""
 
-PROBLEM_MEDIA = "application/problem+json"
+type Authenticate = Callable[..., Any]
 
 
 class Dispatcher:
     """Answers requests by the rows of one backoffice.
 
+    :param jwt_auth: called before each answer, with the neutral request if it takes an
+        argument. It sets ``current_user``, or refuses: ``False`` and ``SessionError``
+        are a 401, ``SRightError`` is a 403.
     :param passthrough: exceptions of the framework, which it handles itself.
+    :raises SSyntaxError: ``jwt_auth`` is a coroutine function: nobody would await it.
     """
 
     def __init__(
@@ -35,7 +41,8 @@ class Dispatcher:
         passthrough: tuple[type[Exception], ...] = (),
     ) -> None:
         self.rows = tuple(rows)
-        self._jwt_auth = jwt_auth
+        self._jwt_auth = _taking_request(jwt_auth)
+        self._guarded = jwt_auth is not None
         self._passthrough = passthrough
         self._patterns = [(_pattern(row.path), row) for row in self.rows]
 
@@ -43,17 +50,35 @@ class Dispatcher:
         self, row: Endpoint, request: Request, refused: Exception | None = None
     ) -> Response:
         """The answer of ``row``; ``refused`` is what went wrong while reading."""
-        try:
-            self._authenticate(request)
+
+        def answer() -> Response:
             _acceptable(row, request)
             _readable(row, request)
             if refused is not None:
                 raise refused
             return row.handler(request)
+
+        return self._answered(request, answer)
+
+    def refusal(self, row: Endpoint, request: Request) -> Response | None:
+        """The answer to an invalid body, where it can be told at once: it is small, and
+        nobody must be authenticated first. It is the one ``respond`` would give.
+
+        An event loop asks this before it hands the request to a worker thread, which
+        takes longer than validating.
+        """
+        check = row.check
+        if check is None or self._guarded or len(request.body) > SMALL_BODY:
+            return None
+        try:
+            _acceptable(row, request)
+            _readable(row, request)
+            check(request)
         except self._passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - what is not ours becomes a 500
             return problem(error, request)
+        return None
 
     def unmatched(self, request: Request, path: str) -> Response:
         """The answer where no route took the request: another method's path (405, or
@@ -63,26 +88,51 @@ class Dispatcher:
             for pattern, row in self._patterns
             if (match := pattern.fullmatch(path))
         ]
+        # A fixed path is no item's: what items allow is not allowed there.
+        found = [one for one in found if not one[1].groupdict()] or found
         if request.method == "HEAD":
             for row, match in found:
                 if row.method == "GET":
                     asked = _with_params(request, match.groupdict())
                     return self.respond(row, asked)
+
+        def refuse() -> Response:
+            methods = {row.method for row, _ in found}
+            if not methods:
+                raise NoRouteError("there is nothing at this path")
+            raise MethodNotAllowedError(
+                sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+            )
+
+        return self._answered(request, refuse)
+
+    def _answered(self, request: Request, answer: Callable[[], Response]) -> Response:
+        """What ``answer`` gives to an authenticated caller, or the problem."""
         try:
-            self._authenticate(request)
+            if self._jwt_auth(request) is False:
+                raise SessionError("who you are could not be established")
+            return answer()
         except self._passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - what is not ours becomes a 500
             return problem(error, request)
-        if not found:
-            return problem(NoRouteError("there is nothing at this path"), request)
-        methods = {row.method for row, _ in found}
-        allowed = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
-        return problem(MethodNotAllowedError(allowed), request)
 
-    def _authenticate(self, request: Request) -> None:
-        if self._jwt_auth is not None and self._jwt_auth(request) is False:
-            raise SessionError("who you are could not be established")
+
+def _taking_request(jwt_auth: Authenticate | None) -> Callable[[Request], Any]:
+    """``jwt_auth`` as a function of the request, whether it wants one or not."""
+    if jwt_auth is None:
+        return lambda _request: None
+    called = getattr(jwt_auth, "__call__", jwt_auth)  # noqa: B004 - the method itself
+    if inspect.iscoroutinefunction(jwt_auth) or inspect.iscoroutinefunction(called):
+        raise SSyntaxError("jwt_auth must not be a coroutine function")
+    try:
+        inspect.signature(jwt_auth).bind(object())
+    except TypeError:
+        return lambda _request: jwt_auth()
+    except ValueError:
+        # Some callables written in C tell no signature.
+        return jwt_auth
+    return jwt_auth
 
 
 def _with_params(request: Request, params: dict[str, str]) -> Request:

@@ -16,11 +16,12 @@ from backo.http.handlers import JSON_PATCH, MERGE_PATCH
 from backo.http.messages import JSON, Request, Response
 from backo.http.parameters import (
     Parameter,
+    filter_parameter,
     filter_parameters,
     page_parameters,
     view_parameter,
 )
-from backo.schema.models import component_name, view_suffix
+from backo.schema.models import component_name, shown_component
 
 if TYPE_CHECKING:
     from backo.schema.plan import ItemPlan
@@ -59,6 +60,11 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     consumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Media types of the body, each with the name of its component schema."""
+    check: Callable[[Request], None] | None = dataclasses.field(
+        default=None, compare=False, repr=False
+    )
+    """Finds first what the handler would find wrong with the body, without asking the
+    store."""
     body_required: bool = True
     produces: str = JSON
     documented: bool = True
@@ -100,11 +106,17 @@ def collection_rows(
     return tuple(_Rows(collection, office, prefix).rows())
 
 
+def _method_name(name: str) -> str:
+    """``name`` as generated clients can call a method."""
+    plain = name.replace("-", "_")
+    return plain if plain.isidentifier() else f"_{plain}"
+
+
 def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoint]:
     common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
     yield Endpoint(
         path=f"{base}/_meta",
-        operation_id=f"{office.name}_meta",
+        operation_id=_method_name(f"{office.name}_meta"),
         summary="Describe every collection",
         description="The schema of every collection, with the rights of the caller.",
         handler=partial(handlers.whole_meta, office),
@@ -113,7 +125,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_openapi",
-        operation_id=f"{office.name}_openapi",
+        operation_id=_method_name(f"{office.name}_openapi"),
         summary="Get the OpenAPI document",
         description="The OpenAPI 3.1 document of this API.",
         handler=pages.openapi,
@@ -122,9 +134,9 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs",
-        operation_id=f"{office.name}_docs",
+        operation_id=_method_name(f"{office.name}_docs"),
         summary="Read the documentation",
-        description="Swagger UI with the OpenAPI document, served without outside hosts.",
+        description="Swagger UI with the OpenAPI document, without outside hosts.",
         handler=pages.docs,
         success={200: Answer("The page", (), "text/html")},
         produces="text/html",
@@ -132,7 +144,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs/{{asset}}",
-        operation_id=f"{office.name}_docs_asset",
+        operation_id=_method_name(f"{office.name}_docs_asset"),
         summary="Get a part of the documentation's page",
         description="The scripts and styles of Swagger UI.",
         handler=pages.asset,
@@ -153,9 +165,7 @@ class _Rows:
         self.plan: ItemPlan = collection.plan
         self.path = f"{base_path(office, prefix)}/{collection.name}"
         self.component = component_name(collection.name)
-        self.shown = tuple(
-            self.component + view_suffix(view) for view in self.plan.view_names
-        )
+        self.shown = (shown_component(self.component, self.plan.view_names),)
         self.view = (view_parameter(self.plan),)
         self.id = Parameter(
             "id",
@@ -178,12 +188,12 @@ class _Rows:
         )
 
     def rows(self) -> Iterator[Endpoint]:
-        """The operations that somebody may use, fixed paths first."""
+        """The operations that somebody may use, those asked for most first: FastAPI
+        tries one after the other. No two of them have method and path in common."""
         refused = {
             right: self.collection.forbids(right)
             for right in ("read", "create", "modify", "delete")
         }
-        yield from (self._check(), self._meta())
         if not refused["read"]:
             yield from (self._list(), self._read())
         if not refused["create"]:
@@ -192,12 +202,15 @@ class _Rows:
             yield from (self._update(), self._patch())
         if not refused["delete"]:
             yield self._delete()
+        if all(refused.values()):
+            return
+        yield from (self._check(), self._meta())
 
     def _row(self, verb: str, handler: Callable[..., Response], **row: Any) -> Endpoint:
         path = self.path + row.pop("below", "")
         return Endpoint(
             path=path,
-            operation_id=f"{self.collection.name}_{verb}",
+            operation_id=_method_name(f"{self.collection.name}_{verb}"),
             tag=self.collection.name,
             handler=partial(handler, self.collection),
             **row,
@@ -208,13 +221,7 @@ class _Rows:
 
     def _list(self) -> Endpoint:
         office = self.office
-        as_json = Parameter(
-            "filter",
-            "query",
-            {"$ref": f"#/components/schemas/{self.component}Filter"},
-            "A filter in JSON, joined to the other conditions",
-            content=JSON,
-        )
+        as_json = filter_parameter(f"{self.component}Filter")
         pages = page_parameters(self.plan, office.page_size, office.max_page_size)
         return self._row(
             "list",
@@ -238,6 +245,7 @@ class _Rows:
             description="Store a new item. Fields left out get their defaults.",
             parameters=self.view,
             consumes={JSON: f"{self.component}Create"},
+            check=partial(handlers.check_new, self.collection),
             success={
                 201: dataclasses.replace(created, headers=("Location", "ETag")),
             },
@@ -267,9 +275,10 @@ class _Rows:
             below="/{id}",
             method="PUT",
             summary=f"Change one item of {self.collection.name}",
-            description="Change the fields that are given; the others keep their value.",
+            description="Change the fields that are given; the others stay the same.",
             parameters=(self.id, self.if_match, *self.view),
             consumes={JSON: f"{self.component}Update"},
+            check=partial(handlers.check_changes, self.collection),
             success={200: self._item("The changed item")},
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )

@@ -23,14 +23,16 @@ from backo.http.patch import MAX_OPERATIONS, changed_fields, json_patch, merge_p
 from backo.http.problems import BadBodyError, to_json
 from backo.query.filter import Page
 from backo.query.parse import parse_page, parse_query, parse_sort
-from backo.schema.faults import faults_of, selector
+from backo.schema.faults import CODES, faults_of, selector
 from backo.schema.models import DocumentModel
-from backo.schema.plan import ItemPlan
+from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
 __all__ = [
     "JSON_PATCH",
     "MERGE_PATCH",
     "check",
+    "check_changes",
+    "check_new",
     "create",
     "delete",
     "listing",
@@ -103,7 +105,7 @@ def create(collection: Collection, request: Request) -> Response:
     document = _valid(collection.models.create, request, collection.plan)
     item = collection.access.insert(document, _view(request, collection.plan))
     body = to_json(item)
-    place = f"{request.path.rstrip('/')}/{_quoted(item['_id'])}"
+    place = f"{request.uri}/{_quoted(item['_id'])}"
     return Response(201, body, JSON, (("location", place), ("etag", _etag(body))))
 
 
@@ -141,7 +143,7 @@ def patch(collection: Collection, request: Request) -> Response:
             return json_patch(before, operations, plan.root)
 
     def changes(stored: Document) -> Document:
-        before = _addressable(stored, plan)
+        before = _addressable(stored, plan.root)
         patched = after(before)
         if not isinstance(patched, dict):
             raise ValidationError([Fault("$", "must be an object", "type")])
@@ -153,19 +155,17 @@ def patch(collection: Collection, request: Request) -> Response:
 
 def delete(collection: Collection, request: Request) -> Response:
     """Delete one item."""
-    guarded = "if-match" in request.headers
-    precondition = _precondition(request) if guarded else None
-    _id = request.path_params["id"]
-    collection.access.remove(_id, _view(request, collection.plan), precondition)
+    collection.access.remove(
+        request.path_params["id"],
+        _view(request, collection.plan),
+        _precondition(request),
+    )
     return Response(204, b"", None)
 
 
 def check(collection: Collection, request: Request) -> Response:
     """What is wrong with one value of an item that is still being written."""
-    try:
-        question = _QUESTION.validate_json(request.body, strict=True)
-    except pydantic.ValidationError as error:
-        raise _body_error(error, collection.plan) from error
+    question = _shaped(_QUESTION, _parsed(request.body))
     return _json({"error": collection.check(question["item"], question["path"])})
 
 
@@ -199,14 +199,20 @@ def _modify(
     return Response(200, body, JSON, (("etag", _etag(body)),))
 
 
-def _addressable(stored: Document, plan: ItemPlan) -> Document:
-    """What a patch may speak of: every field that can be read, null where unset, and
-    those that can only be written, as null."""
-    shown: Document = {
-        field.name: None if field.unreadable else stored.get(field.name)
-        for field in plan.fields
-    }
-    return shown
+def _addressable(value: Any, field: FieldPlan) -> Any:
+    """What a patch may speak of: every field at any depth, null where it is unset or
+    where nobody may read it."""
+    if field.unreadable:
+        return None
+    if field.kind is Kind.DICT:
+        held = value if isinstance(value, dict) else {}
+        return {
+            below.name: _addressable(held.get(below.name), below)
+            for below in field.fields
+        }
+    if field.element is not None and isinstance(value, list):
+        return [_addressable(one, field.element) for one in value]
+    return value
 
 
 def _view(request: Request, plan: ItemPlan) -> str:
@@ -226,7 +232,29 @@ def _total(request: Request) -> bool:
     return total != "0"
 
 
+def check_new(collection: Collection, request: Request) -> None:
+    """Whether the body is a valid new item."""
+    _valid(collection.models.create, request, collection.plan)
+
+
+def check_changes(collection: Collection, request: Request) -> None:
+    """Whether the body holds valid changes."""
+    _valid(collection.models.update, request, collection.plan)
+
+
 def _valid(model: type[DocumentModel], request: Request, plan: ItemPlan) -> Document:
+    if model not in request.kept:
+        request.kept[model] = _validated(model, request, plan)
+    document: Document = request.kept[model]
+    return document
+
+
+def _validated(
+    model: type[DocumentModel], request: Request, plan: ItemPlan
+) -> Document:
+    if b"NaN" in request.body or b"Infinity" in request.body:
+        # pydantic reads these as numbers; they are no JSON (RFC 8259, section 6).
+        _parsed(request.body)
     return _checked(model.document_json, request.body, plan)
 
 
@@ -257,17 +285,28 @@ def _parsed(body: bytes) -> Any:
 
 def _operations(body: bytes) -> list[Document]:
     parsed = _parsed(body)
+    if isinstance(parsed, list):
+        return list(_shaped(_OPERATIONS, parsed))
+    return [_shaped(_OPERATION, parsed)]
+
+
+def _shaped(shape: pydantic.TypeAdapter[Any], value: Any) -> Any:
+    """``value`` when it has that shape, which is not the shape of an item."""
     try:
-        if isinstance(parsed, list):
-            return _OPERATIONS.validate_python(parsed, strict=True)  # type: ignore[return-value]
-        return [_OPERATION.validate_python(parsed, strict=True)]  # type: ignore[list-item]
+        return shape.validate_python(value, strict=True)
     except pydantic.ValidationError as error:
         raise ValidationError(
             [
-                Fault(selector(_without_tag(one["loc"])), one["msg"], "patch")
+                Fault(
+                    selector(_without_tag(one["loc"])), one["msg"], _code(one["type"])
+                )
                 for one in error.errors(include_url=False, include_input=False)
             ]
         ) from error
+
+
+def _code(kind: str) -> str:
+    return CODES.get(kind, "type")
 
 
 def _without_tag(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -296,11 +335,13 @@ def _names(header: str | None, tag: str, *, weak: bool = False) -> bool:
     return "*" in named or tag in named
 
 
-def _precondition(request: Request) -> Callable[[Document], None]:
+def _precondition(request: Request) -> Callable[[Document], None] | None:
     header = request.headers.get("if-match")
+    if header is None:
+        return None
 
     def hold(item: Document) -> None:
-        if header is not None and not _names(header, _etag(to_json(item))):
+        if not _names(header, _etag(to_json(item))):
             raise PreconditionError("the item is not the one that If-Match names")
 
     return hold

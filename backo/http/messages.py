@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import parse_qsl
+from typing import Any
+from urllib.parse import parse_qsl, quote
 
 from backo.errors import FilterError
 
@@ -17,8 +18,8 @@ MAX_PARAMETERS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are in lower case; ``path`` is decoded and holds
-    whatever the application is mounted below."""
+    """One HTTP request. Header names are in lower case, repeated headers are joined by
+    commas; ``path`` is decoded and holds whatever the application is mounted below."""
 
     method: str
     path: str
@@ -26,6 +27,11 @@ class Request:
     headers: Mapping[str, str]
     path_params: Mapping[str, str]
     body: bytes = b""
+
+    @cached_property
+    def uri(self) -> str:
+        """``path`` as a URI reference (RFC 3986): what is sent back to the client."""
+        return quote(self.path, safe="/:@!$&'()*+,;=", errors="surrogatepass")
 
     @cached_property
     def query(self) -> list[tuple[str, str]]:
@@ -42,6 +48,11 @@ class Request:
             )
         except ValueError as error:
             raise FilterError(f"the query string cannot be read: {error}") from error
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What has been made of the request already, so that nothing is made twice."""
+        return {}
 
     def parameter(self, name: str) -> str | None:
         """The one value of a query parameter, or None.

@@ -1,16 +1,19 @@
 """The query parameters of lists: every filter of every field, and the page."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backo.query.filter import UNSORTABLE, Op, operators_for
-from backo.schema.jsonschema import Use, value_schema
+from backo.query.parse import MAX_SORT_KEYS, PAGE_PARAMETERS
+from backo.schema.jsonschema import MOMENT, Use, literal, nullable, value_schema
 from backo.schema.patterns import MAX_PATTERN
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
 __all__ = [
+    "FILTER",
     "Parameter",
+    "filter_parameter",
     "filter_parameters",
     "filter_schema",
     "page_parameters",
@@ -28,7 +31,7 @@ _MEANING = {
     Op.GTE: "is this or more",
     Op.IN: "is one of these",
     Op.NIN: "is none of these",
-    Op.REG: "matches this regular expression, from its start",
+    Op.REG: "matches this regular expression (without look-around), from its start",
     Op.EXISTS: "is set (true) or unset (false)",
     Op.SIZE: "has this many elements",
     Op.CONTAINS: "has an element that is this",
@@ -36,17 +39,19 @@ _MEANING = {
 }
 _LISTS = frozenset({Op.IN, Op.NIN, Op.ALL})
 
+FILTER = "filter"
+"""The parameter that holds a filter in JSON."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an operation. ``content``: its value is JSON text."""
+    """One parameter of an operation."""
 
     name: str
     location: str
     schema: Schema
     description: str
     required: bool = False
-    content: str | None = None
 
 
 def filter_parameters(plan: ItemPlan) -> tuple[Parameter, ...]:
@@ -62,7 +67,13 @@ def filter_parameters(plan: ItemPlan) -> tuple[Parameter, ...]:
 
 
 def _key(dotted: str, op: Op) -> str:
-    return dotted if op is Op.EQ else f"{dotted}.{op.value}"
+    """A field that is called like another parameter is named by its selector."""
+    if op is not Op.EQ:
+        return f"{dotted}.{op.value}"
+    return f"$.{dotted}" if dotted in _TAKEN else dotted
+
+
+_TAKEN = PAGE_PARAMETERS | {FILTER}
 
 
 def _filterable(field: FieldPlan) -> Iterator[tuple[str, FieldPlan]]:
@@ -78,55 +89,149 @@ def _filterable(field: FieldPlan) -> Iterator[tuple[str, FieldPlan]]:
                 yield from _filterable(child.element)
 
 
-def _operand(field: FieldPlan) -> FieldPlan:
-    """What one operand is compared with: a List's elements."""
-    while field.element is not None:
-        field = field.element
-    return field
+# -- texts -------------------------------------------------------------------------
+
+_FIXED: Mapping[Op, Schema] = {
+    Op.EXISTS: {"type": "boolean"},
+    Op.SIZE: {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18},
+    Op.REG: {"type": "string", "format": "regex", "maxLength": MAX_PATTERN},
+}
 
 
 def _text_schema(field: FieldPlan, op: Op) -> Schema | None:
     """The schema of a query parameter; None for what only the JSON filter can say."""
-    if op is Op.EXISTS:
-        return {"type": "boolean"}
-    if op is Op.SIZE:
-        return {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-    if op is Op.REG:
-        return {"type": "string", "format": "regex", "maxLength": MAX_PATTERN}
-    operand = _operand(field)
-    if operand.kind in _ONLY_JSON:
+    if op in _FIXED:
+        return dict(_FIXED[op])
+    if op in (Op.CONTAINS, Op.ALL):
+        one = _element_text(field)
+    elif field.kind in (Kind.LIST, Kind.TUPLE) and op in (Op.EQ, Op.NE):
+        return _whole_text(field)
+    else:
+        one = _text_of(_deepest(field))
+    return _several(one) if one is not None and op in _LISTS else one
+
+
+def _several(one: Schema) -> Schema:
+    return {"type": "array", "items": one, "minItems": 1}
+
+
+def _deepest(field: FieldPlan) -> FieldPlan:
+    """What one operand is compared with: a List's elements."""
+    return field.held if field.kind is Kind.LIST else field
+
+
+def _element_text(field: FieldPlan) -> Schema | None:
+    if field.kind is Kind.TUPLE:
+        return _union([_text_of(one) for one in field.elements])
+    return _text_of(_deepest(field.held))
+
+
+def _whole_text(field: FieldPlan) -> Schema | None:
+    """A List, or just one of its elements; a Tuple, element by element."""
+    elements = [_text_of(one) for one in field.elements or (field.held,)]
+    if None in elements:
         return None
-    value = filter_value(operand)
-    if op in _LISTS or (op in (Op.EQ, Op.NE) and field.element is not None):
-        return {"type": "array", "items": value, "minItems": 1}
-    return value
+    if field.kind is Kind.LIST:
+        return _several(_union(elements) or {})
+    size = {"minItems": len(elements), "maxItems": len(elements)}
+    items = _union(elements)
+    return {"type": "array", "prefixItems": elements, "items": items, **size}
 
 
-_ONLY_JSON = frozenset({Kind.DICT, Kind.FREEDICT, Kind.TUPLE, Kind.IN, Kind.EXTEND})
+def _text_of(field: FieldPlan) -> Schema | None:
+    """The schema of a value of the field, where it can be written as one text."""
+    if field.kind is Kind.IN:
+        return _union([_text_of(one) for one in field.elements])
+    if field.kind is Kind.EXTEND:
+        return {"type": "string"}
+    return None if field.kind in _ONLY_JSON else filter_value(field)
+
+
+_ONLY_JSON = frozenset({Kind.DICT, Kind.FREEDICT, Kind.TUPLE, Kind.LIST})
+
+
+def _union(schemas: Sequence[Schema | None]) -> Schema | None:
+    """Any of the schemas that are there; None when none is. Any text is a string."""
+    there = [one for one in schemas if one is not None]
+    if not there or {"type": "string"} in there:
+        return there and {"type": "string"} or None
+    distinct = [one for at, one in enumerate(there) if one not in there[:at]]
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+# -- JSON --------------------------------------------------------------------------
 
 
 def filter_value(field: FieldPlan) -> Schema:
     """The schema of a value compared with the field: its type, whatever its bounds."""
-    plain = dataclasses.replace(
-        field, minimum=None, maximum=None, patterns=(), enum=None, description=None
-    )
-    return value_schema(plain, Use.READ)
+    if field.kind in _PLAIN:
+        return dict(_PLAIN[field.kind])
+    if field.kind is Kind.DICT:
+        members = [child for child in field.fields if not child.unreadable]
+        properties = {child.name: _member(child) for child in members}
+        return {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+        }
+    if field.kind is Kind.LIST:
+        return {"type": "array", "items": _member(field.held)}
+    if field.kind is Kind.TUPLE:
+        elements = [_member(one) for one in field.elements]
+        size = {"minItems": len(elements), "maxItems": len(elements)}
+        items = _union_json(elements)
+        return {"type": "array", "prefixItems": elements, "items": items, **size}
+    if field.kind is Kind.IN:
+        return _union_json([filter_value(one) for one in field.elements])
+    return value_schema(dataclasses.replace(field, patterns=(), enum=None), Use.READ)
+
+
+_PLAIN: Mapping[Kind, Schema] = {
+    Kind.STRING: {"type": "string"},
+    Kind.URL: {"type": "string"},
+    Kind.INT: {"type": "integer"},
+    Kind.FLOAT: {"type": "number"},
+    Kind.DATETIME: MOMENT,
+    Kind.EXTEND: {"description": "Any JSON value"},
+}
+
+
+def _member(field: FieldPlan) -> Schema:
+    return nullable(filter_value(field))
+
+
+def _union_json(schemas: list[Schema]) -> Schema:
+    distinct = [one for at, one in enumerate(schemas) if one not in schemas[:at]]
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
 def filter_schema(plan: ItemPlan, name: str) -> Schema:
     """The schema of a filter in JSON, which refers to itself by ``name``."""
     itself = {"$ref": f"#/components/schemas/{name}"}
-    several = {"type": "array", "items": itself, "minItems": 1, "maxItems": 20}
+    several = {"type": "array", "items": itself}
     conditions = {
         dotted: _condition_schema(field) for dotted, field in _filterable(plan.root)
     }
     combined = {"$and": several, "$or": several, "$not": itself}
     return {
         "type": "object",
-        "description": "Conditions on fields, all of which must hold",
+        "description": "Conditions on fields, all of which must hold. Beside a field "
+        "stands the value it must have, or operators with their operands.",
         "properties": conditions | combined,
         "additionalProperties": False,
     }
+
+
+def filter_parameter(component: str) -> Parameter:
+    """The parameter that holds a filter in JSON. As ``content`` some programs that make
+    clients would leave it out without a word."""
+    schema: Schema = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": f"#/components/schemas/{component}"},
+    }
+    about = "A filter in JSON, joined to the other conditions"
+    return Parameter(FILTER, "query", schema, about)
 
 
 def _condition_schema(field: FieldPlan) -> Schema:
@@ -135,28 +240,36 @@ def _condition_schema(field: FieldPlan) -> Schema:
         op.value: _json_schema(field, op) for op in Op if op in operators_for(field)
     }
     value = operators[Op.EQ.value]
-    return {
-        "anyOf": [
-            value,
-            {
-                "type": "object",
-                "properties": operators,
-                "minProperties": 1,
-                "additionalProperties": False,
-            },
-        ]
+    alternatives = value.get("anyOf", [value]) if set(value) == {"anyOf"} else [value]
+    conditions: Schema = {
+        "type": "object",
+        "properties": operators,
+        "minProperties": 1,
+        "additionalProperties": False,
     }
+    return {"anyOf": [*alternatives, conditions]}
 
 
 def _json_schema(field: FieldPlan, op: Op) -> Schema:
-    if op in (Op.EXISTS, Op.SIZE, Op.REG):
-        schema = _text_schema(field, op)
-        assert schema is not None
-        return schema
-    value = filter_value(_operand(field))
-    if op in _LISTS:
-        return {"type": "array", "items": value, "minItems": 1}
-    return value
+    """The schema of an operand; null stands for unset where there is no order."""
+    if op in _FIXED:
+        return dict(_FIXED[op])
+    if op in (Op.EQ, Op.NE):
+        return nullable(_equal_value(field))
+    if op in (Op.IN, Op.NIN):
+        return {"type": "array", "items": nullable(_equal_value(field))}
+    if op in (Op.CONTAINS, Op.ALL):
+        elements = field.elements if field.kind is Kind.TUPLE else (field.held,)
+        element = nullable(_union_json([filter_value(one) for one in elements]))
+        return element if op is Op.CONTAINS else {"type": "array", "items": element}
+    return filter_value(_deepest(field))
+
+
+def _equal_value(field: FieldPlan) -> Schema:
+    """A List is compared with a list, or each of its elements with a value."""
+    if field.kind is not Kind.LIST:
+        return filter_value(field)
+    return _union_json([filter_value(field.held), filter_value(field)])
 
 
 def page_parameters(
@@ -185,18 +298,17 @@ def _sort_schema(plan: ItemPlan) -> Schema:
         for name, field in _filterable(plan.root)
         if field.kind not in UNSORTABLE and "[" not in field.path
     ]
-    keys = "|".join(_escaped(name) for name in names)
+    # A sort cannot tell such a name from a list of names, or from a direction.
+    keys = "|".join(
+        literal(name) for name in names if name[0] != "-" and "," not in name
+    )
     key = rf"-?(?:\$\.)?(?:{keys})"
+    more = f"(?:,{key}){{0,{MAX_SORT_KEYS - 1}}}"
     return {
         "type": "string",
-        "pattern": f"^{key}(?:,{key})*$",
+        "pattern": f"^(?:{key}{more})?$",
         "examples": [f"-{names[0]}"],
     }
-
-
-def _escaped(name: str) -> str:
-    """``name`` as ECMA-262 matches it literally."""
-    return "".join(f"\\{one}" if one in r"\^$.*+?()[]{}|/-" else one for one in name)
 
 
 def view_parameter(plan: ItemPlan) -> Parameter:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backo.errors import ConflictError, Fault, ValidationError
+from backo.http.problems import to_json
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = ["changed_fields", "json_patch", "merge_patch"]
@@ -15,9 +16,14 @@ type Steps = list[str]
 
 MAX_OPERATIONS = 1000
 """Operations one patch may have."""
+MAX_DEPTH = 200
+"""Levels of what a patch makes: as many as JSON of a body may have."""
+MAX_COPIED = 1_000_000
+"""Values and characters that the ``copy`` operations of one patch may add: each may
+double the document."""
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|-)\]")
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def json_patch(
@@ -30,12 +36,49 @@ def json_patch(
 
     :raises ConflictError: an operation cannot be applied to what is there (RFC 5789,
         section 2.2), or a ``test`` fails.
-    :raises ValidationError: a path or an operation is not well-formed.
+    :raises ValidationError: a path or an operation is not well-formed, or what comes
+        out is larger or deeper than a body could be.
     """
-    patched = copy.deepcopy(document)
-    for number, operation in enumerate(operations):
-        patched = _apply(patched, operation, f"$[{number}]", root)
+    try:
+        patched = _all_applied(document, operations, root)
+        deep = _deeper_than(MAX_DEPTH, patched)
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ValidationError([Fault("$", "would be nested too deeply", "patch")])
     return patched
+
+
+def _all_applied(
+    document: Document, operations: list[Document], root: FieldPlan
+) -> Document:
+    patched = copy.deepcopy(document)
+    copied = 0
+    for number, operation in enumerate(operations):
+        where = f"$[{number}]"
+        if operation["op"] == "copy":
+            copied += _weight(_get(patched, _steps(operation["from"], where), where))
+            if copied > MAX_COPIED:
+                raise ValidationError([Fault(where, "copies too much", "patch")])
+        patched = _apply(patched, operation, where, root)
+    return patched
+
+
+def _deeper_than(depth: int, value: Any) -> bool:
+    """Whether ``value`` has more than ``depth`` levels of lists and objects."""
+    if not isinstance(value, (dict, list)):
+        return False
+    below = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_deeper_than(depth - 1, one) for one in below)
+
+
+def _weight(value: Any) -> int:
+    """How many values and characters ``value`` is made of."""
+    if isinstance(value, dict):
+        return 1 + sum(len(key) + _weight(below) for key, below in value.items())
+    if isinstance(value, list):
+        return 1 + sum(map(_weight, value))
+    return 1 + len(value) if isinstance(value, str) else 1
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
@@ -64,8 +107,33 @@ def changed_fields(before: Document, after: Document, field: FieldPlan) -> Docum
             new = {}
         if child is not None and child.kind is Kind.DICT and isinstance(new, dict):
             new = changed_fields(old if isinstance(old, dict) else {}, new, child)
+        elif child is not None:
+            _drop_repeated([new], [old], child)
         changes[key] = new
     return changes
+
+
+def _drop_repeated(values: list[Any], known: list[Any], field: FieldPlan) -> None:
+    """Take out of ``values`` the read-only fields that only repeat what is ``known``:
+    a List is changed as a whole, with what its elements hold besides."""
+    if field.element is not None:
+        after, before = _elements(values), _elements(known)
+        if after:
+            _drop_repeated(after, before, field.element)
+    for child in field.fields:
+        before = [one.get(child.name) for one in known if isinstance(one, dict)]
+        holders = [one for one in values if isinstance(one, dict) and child.name in one]
+        if child.read_only:
+            seen = {to_json(value) for value in before}
+            for one in holders:
+                if to_json(one[child.name]) in seen:
+                    del one[child.name]
+        elif child.children:
+            _drop_repeated([one[child.name] for one in holders], before, child)
+
+
+def _elements(values: list[Any]) -> list[Any]:
+    return [one for value in values if isinstance(value, list) for one in value]
 
 
 def _same(one: Any, other: Any) -> bool:

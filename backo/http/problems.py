@@ -1,4 +1,4 @@
-"""Errors → ``application/problem+json`` (RFC 9457): the one place where that is done."""
+"""Errors → ``application/problem+json`` (RFC 9457): the one place that does it."""
 
 import json
 from http import HTTPStatus
@@ -120,13 +120,13 @@ def problem(error: Exception, request: Request) -> Response:
         not isinstance(error, BackoError)
         or error.status == HTTPStatus.INTERNAL_SERVER_ERROR
     ):
-        _log.error("%s %s failed", request.method, request.path, exc_info=error)
+        _log.error("%s %s failed", request.method, request.uri, exc_info=error)
         title = BackoError.title
         return _response(500, title, BackoError.code, None, request)
     headers: tuple[tuple[str, str], ...] = ()
     detail = str(error)
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        _log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
+        _log.error("%s %s: %s", request.method, request.uri, error, exc_info=error)
         headers, detail = (("retry-after", str(RETRY_AFTER)),), "try again later"
     if isinstance(error, MethodNotAllowedError):
         headers = (("allow", error.allow),)
@@ -152,7 +152,7 @@ def _response(
         "title": title,
         "status": status,
         "detail": detail or title,
-        "instance": request.path,
+        "instance": request.uri,
         "code": code,
     }
     if faults:

@@ -38,7 +38,7 @@ def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
 
 def components(office: Backoffice) -> dict[str, Schema]:
     """Every component schema, sorted by name."""
-    schemas = common_schemas()
+    schemas = common_schemas(empty=not office.collections)
     for collection in office.collections.values():
         schemas |= collection_schemas(collection)
     return dict(sorted(schemas.items()))

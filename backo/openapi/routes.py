@@ -85,17 +85,13 @@ def operation(row: Endpoint) -> Schema:
 
 
 def _parameter(parameter: Parameter) -> Schema:
-    described: Schema = {
+    return {
         "name": parameter.name,
         "in": parameter.location,
         "description": parameter.description,
         "required": parameter.required,
+        "schema": parameter.schema,
     }
-    if parameter.content is not None:
-        described["content"] = {parameter.content: {"schema": parameter.schema}}
-    else:
-        described["schema"] = parameter.schema
-    return described
 
 
 def _answer(answer: Answer) -> Schema:

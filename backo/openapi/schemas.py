@@ -3,12 +3,13 @@
 from typing import Any
 
 from backo.collection import Collection
-from backo.http.handlers import MAX_OPERATIONS
 from backo.http.parameters import filter_schema
-from backo.openapi.patches import patch_schema
-from backo.schema.models import component_name, view_suffix
+from backo.http.patch import MAX_OPERATIONS
+from backo.openapi.patches import patch_schemas
+from backo.schema.models import component_name, shown_component, view_suffix
+from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
-__all__ = ["collection_schemas", "common_schemas", "reference"]
+__all__ = ["collection_schemas", "common_schemas", "one_of", "reference"]
 
 type Schema = dict[str, Any]
 
@@ -24,29 +25,36 @@ def reference(name: str) -> Schema:
 
 def collection_schemas(collection: Collection) -> dict[str, Schema]:
     """The schemas of one collection: reading (one for each view), creating, updating,
-    patching, a page, a filter, a question about a value."""
+    patching, a page, a filter, a question about a value. Those of what is refused to
+    everybody are not there."""
     name = component_name(collection.name)
-    plan, models = collection.plan, collection.models
-    schemas = {
-        name + view_suffix(view): model.model_json_schema()
-        for view, model in models.views.items()
-    }
-    shown = one_of(tuple(schemas))
-    schemas |= {
-        f"{name}Create": models.create.model_json_schema(),
-        f"{name}Update": models.update.model_json_schema(),
-        f"{name}Patch": patch_schema(plan, MAX_OPERATIONS),
-        f"{name}Page": _page(shown),
-        f"{name}Filter": filter_schema(plan, f"{name}Filter"),
-        f"{name}Question": _question(
-            [f"$.{f.dotted}" for f in plan.every_field if _askable(f)]
-        ),
-    }
+    schemas = {f"{name}Question": _question(collection.plan)}
+    if not all(map(collection.forbids, ("read", "create", "modify"))):
+        schemas |= _view_schemas(collection, name)
+    if not collection.forbids("read"):
+        shown = reference(shown_component(name, collection.plan.view_names))
+        schemas[f"{name}Page"] = _page(shown, collection.backoffice.max_page_size)
+        schemas[f"{name}Filter"] = filter_schema(collection.plan, f"{name}Filter")
+    if not collection.forbids("create"):
+        schemas[f"{name}Create"] = collection.models.create.model_json_schema()
+    if not collection.forbids("modify"):
+        schemas[f"{name}Update"] = collection.models.update.model_json_schema()
+        schemas |= patch_schemas(name, collection.plan, MAX_OPERATIONS)
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
 
 
-def _askable(field: Any) -> bool:
-    return not field.unreadable and "[" not in field.path
+def _view_schemas(collection: Collection, name: str) -> dict[str, Schema]:
+    views = collection.models.views
+    schemas = {
+        name + view_suffix(view): model.model_json_schema()
+        for view, model in views.items()
+    }
+    if len(views) > 1:
+        schemas[shown_component(name, tuple(views))] = {
+            "description": "An item in any of its views",
+            "anyOf": [reference(one) for one in schemas],
+        }
+    return schemas
 
 
 def one_of(components: tuple[str, ...]) -> Schema:
@@ -56,26 +64,37 @@ def one_of(components: tuple[str, ...]) -> Schema:
     return {"anyOf": [reference(name) for name in components]}
 
 
-def _page(shown: Schema) -> Schema:
+def _page(shown: Schema, most: int) -> Schema:
     count: Schema = {"type": "integer", "minimum": 0}
     return {
         "type": "object",
         "description": "A page of items",
         "properties": {
-            "result": {"type": "array", "items": shown, "description": "The rows"},
+            "result": {
+                "type": "array",
+                "items": shown,
+                "maxItems": most,
+                "description": "The rows",
+            },
             "total": {
                 **count,
                 "description": "How many items match; not with _total=0",
             },
             "_skip": {**count, "description": "How many rows were left out first"},
-            "_page": {**count, "description": "How many rows were asked for"},
+            "_page": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": most,
+                "description": "How many rows were asked for",
+            },
         },
         "required": ["result", "_skip", "_page"],
         "additionalProperties": False,
     }
 
 
-def _question(paths: list[str]) -> Schema:
+def _question(plan: ItemPlan) -> Schema:
+    paths = [f"$.{one.dotted}" for one in plan.every_field if _askable(one)]
     return {
         "type": "object",
         "description": "Which value of which item is to be checked",
@@ -96,18 +115,23 @@ def _question(paths: list[str]) -> Schema:
     }
 
 
-def common_schemas() -> dict[str, Schema]:
-    """The schemas that every backoffice has."""
+def _askable(field: FieldPlan) -> bool:
+    """Whether it has a path of its own: elements and alternatives have none."""
+    return not field.unreadable and "[" not in field.path + field.name
+
+
+def common_schemas(*, empty: bool = False) -> dict[str, Schema]:
+    """The schemas that every backoffice has; ``empty``: it has no collection."""
     schemas = {
         "Problem": _problem(),
         "Fault": _fault(),
-        "Verdict": _verdict(),
-        "Partial": _partial(),
         "Meta": _meta(),
         "CollectionMeta": _collection_meta(),
         "FieldMeta": _field_meta(),
         "OpenAPI": _openapi(),
     }
+    if not empty:
+        schemas |= {"Verdict": _verdict(), "Partial": _partial()}
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
 
 
@@ -213,20 +237,28 @@ def _field_meta() -> Schema:
         "description": "What a field is, for the caller",
         "properties": {
             "path": {"type": "string", "description": "Where it is: $.address.zip"},
-            "kind": {"type": "string", "description": "What sort of value it holds"},
+            "kind": {
+                "type": "string",
+                "enum": [kind.value for kind in Kind],
+                "description": "What sort of value it holds",
+            },
             "types": {"type": "array", "items": _TEXT, "description": "Its classes"},
             "description": _TEXT_OR_NULL,
             "required": _FLAG,
-            "default": {"description": "What it is when not given"},
-            "union": {"description": "The values it may have"},
+            "default": {"description": "What it is when not given: any JSON value"},
+            "union": {
+                "type": ["array", "string", "null"],
+                "items": {"description": "One of them: any JSON value"},
+                "description": "The values it may have, or that a function tells",
+            },
             "constraints": {"type": "array", "items": _TEXT},
             "transform": _TEXT_OR_NULL,
             "auto_set": _TEXT_OR_NULL,
             "read_only": _FLAG,
             "exists": {"type": "boolean", "description": "Whether this item has it"},
             "rights": _flags({"read": _FLAG, "modify": _FLAG}),
-            "min": {"description": "The least it may be"},
-            "max": {"description": "The most it may be"},
+            "min": _bound("The least it may be"),
+            "max": _bound("The most it may be"),
             "uniq": _FLAG,
             "regexp": {"type": "array", "items": _TEXT},
             "sub_scheme": {"type": "object", "additionalProperties": below},
@@ -236,6 +268,10 @@ def _field_meta() -> Schema:
         "required": ["path", "kind", "types", "required", "exists", "rights"],
         "additionalProperties": False,
     }
+
+
+def _bound(description: str) -> Schema:
+    return {"type": ["number", "string", "null"], "description": description}
 
 
 def _openapi() -> Schema:

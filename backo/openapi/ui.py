@@ -1,4 +1,4 @@
-"""The pages about an API: its document, and Swagger UI served from a package's files."""
+"""The pages about an API: its document, and Swagger UI from a package's files."""
 
 import importlib.util
 from functools import cached_property
@@ -8,7 +8,7 @@ from typing import Any
 
 from backo.backoffice import Backoffice
 from backo.errors import BackoError, NotFoundError
-from backo.http.endpoints import table
+from backo.http.endpoints import base_path, table
 from backo.http.messages import JSON, Request, Response
 from backo.http.problems import to_json
 from backo.openapi.document import document
@@ -67,6 +67,7 @@ class ApiPages:
     def __init__(self, office: Backoffice, prefix: str) -> None:
         self._office = office
         self.rows = table(office, prefix, self)
+        self._place = f"{base_path(office, prefix)}/_openapi"
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -77,13 +78,17 @@ class ApiPages:
     def _document_json(self) -> bytes:
         return to_json(self.described)
 
-    def openapi(self, _request: Request) -> Response:
-        """The document."""
-        return Response(200, self._document_json, JSON)
+    def openapi(self, request: Request) -> Response:
+        """The document; its server is where the routes are mounted."""
+        mounted = request.uri.removesuffix(self._place)
+        if mounted in ("", request.uri):
+            return Response(200, self._document_json, JSON)
+        servers = [{**one, "url": mounted} for one in self.described["servers"]]
+        return Response(200, to_json({**self.described, "servers": servers}), JSON)
 
     def docs(self, request: Request) -> Response:
         """The page that shows the document."""
-        here = escape(request.path.rstrip("/"), quote=True)
+        here = escape(request.uri, quote=True)
         page = _PAGE.format(title=escape(self._office.name), here=here)
         headers = (("content-security-policy", _POLICY),)
         return Response(200, page.encode(), "text/html; charset=utf-8", headers)

@@ -71,7 +71,7 @@ def _always_there(field: FieldPlan, use: Use) -> bool:
 
 
 def field_schema(field: FieldPlan, use: Use) -> Schema:
-    """The schema of one key: its value's, null where it may be, and what is said of it."""
+    """The schema of one key: its value's, null where it may be, and its notes."""
     schema = value_schema(field, use)
     if field.nullable:
         schema = nullable(schema)

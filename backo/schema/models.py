@@ -8,7 +8,7 @@ Values come out in document form: the one text of a date, an address, a number.
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 import pydantic
@@ -21,7 +21,14 @@ from backo.schema.jsonschema import Use, object_schema
 from backo.schema.patterns import matcher
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
-__all__ = ["DocumentModel", "ItemModels", "compile_models", "component_name"]
+__all__ = [
+    "DocumentModel",
+    "ItemModels",
+    "compile_models",
+    "component_name",
+    "shown_component",
+    "view_suffix",
+]
 
 
 class DocumentModel(pydantic.RootModel[Any]):
@@ -79,7 +86,17 @@ def compile_models(plan: ItemPlan) -> ItemModels:
 def component_name(collection: str) -> str:
     """``book_cases`` → ``BookCases``: the collection's name as schemas carry it."""
     words = collection.replace("-", "_").split("_")
-    return "".join(word[:1].upper() + word[1:] for word in words)
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    return f"{name}Item" if name in _COMMON else name
+
+
+_COMMON = frozenset(
+    {
+        *("CollectionMeta", "Fault", "FieldMeta", "Meta", "OpenAPI", "Partial"),
+        *("Problem", "Verdict"),
+    }
+)
+"""The schemas that every document has."""
 
 
 def view_suffix(view: str) -> str:
@@ -88,6 +105,11 @@ def view_suffix(view: str) -> str:
         return ""
     prefix = "Only" if view.startswith("+") else "View"
     return prefix + component_name(view.removeprefix("+"))
+
+
+def shown_component(component: str, views: Sequence[str]) -> str:
+    """The schema of an item as it is answered: its one view, or any of its views."""
+    return component if len(views) == 1 else f"{component}Shown"
 
 
 def _model(name: str, root: FieldPlan, use: Use) -> type[DocumentModel]:

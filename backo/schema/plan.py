@@ -235,6 +235,10 @@ class ItemPlan:
         shown = _restrict(self.root, name)
         if shown is None:
             raise KeyError(name)
+        # Whatever is shown of an item, its id is.
+        if shown.field("_id") is None and self.root.field("_id") is not None:
+            _id = next(one for one in self.root.fields if one.name == "_id")
+            return dataclasses.replace(shown, fields=(_id, *shown.fields))
         return shown
 
 

@@ -35,8 +35,12 @@ nationality = Item(
     {
         "name": String(required=True, description="The country's name in English"),
         "official_name": String(description="Its official name"),
-        "a2": String(required=True, pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2"),
-        "a3": String(required=True, pattern="^[A-Z]{3}$", description="ISO 3166 alpha-3"),
+        "a2": String(
+            required=True, pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2"
+        ),
+        "a3": String(
+            required=True, pattern="^[A-Z]{3}$", description="ISO 3166 alpha-3"
+        ),
         "numeric": String(pattern="^[0-9]{3}$", description="ISO 3166 numeric"),
         "flag": String(description="Its flag, as an emoji"),
     },
@@ -88,7 +92,10 @@ def bookcase(folder: Path) -> Backoffice:
         info={
             "description": "Public-domain books, their authors and their countries.",
             "license": {"name": "MIT", "identifier": "MIT"},
-            "contact": {"name": "The bookcase's librarian", "url": "https://example.com"},
+            "contact": {
+                "name": "The bookcase's librarian",
+                "url": "https://example.com",
+            },
         },
     )
     holds = {

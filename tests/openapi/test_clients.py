@@ -1,0 +1,57 @@
+"""A client that openapi-python-client makes works against a running server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from examples.bookcase.model import bookcase
+from tests.openapi.running import running
+
+USE = """
+import sys
+from bookcase_client import Client
+from bookcase_client.api.books import (
+    books_create, books_delete, books_get, books_list,
+)
+from bookcase_client.models import Books, BooksCreate, BooksPage, Problem
+
+with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
+    book = BooksCreate(title="Nana", author="emile-zola", pages=500)
+    made = books_create.sync(client=client, body=book)
+    assert isinstance(made, Books) and made.title == "Nana", made
+    page = books_list.sync(client=client, title="Nana", pages_gt=499)
+    assert isinstance(page, BooksPage) and page.total == 1, page
+    assert page.result[0].field_id == made.field_id
+    said = books_list.sync(client=client, filter_='{"title": {"$reg": "Nan"}}')
+    assert isinstance(said, BooksPage) and made in said.result, said
+    got = books_get.sync(made.field_id, client=client)
+    assert got == made, got
+    assert books_delete.sync_detailed(made.field_id, client=client).status_code == 204
+    gone = books_get.sync(made.field_id, client=client)
+    assert isinstance(gone, Problem) and gone.status == 404, gone
+"""
+
+
+def test_a_generated_client_creates_lists_reads_and_deletes(tmp_path: Path) -> None:
+    _generate(tmp_path)
+    with running("fastapi", "bookcase", tmp_path) as url:
+        command = [sys.executable, "-c", USE, url]
+        subprocess.run(command, cwd=tmp_path / "client", check=True)
+
+
+def _generate(folder: Path) -> None:
+    document = folder / "bookcase.json"
+    document.write_text(json.dumps(bookcase(folder).get_openapi()))
+    said = subprocess.run(
+        [sys.executable, "-m", "openapi_python_client", "generate"]
+        + ["--path", str(document), "--output-path", str(folder / "client")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    words = (said.stdout + said.stderr).lower()
+    assert "warning" not in words and "error" not in words, words
