@@ -205,6 +205,25 @@ def test_an_odd_document_is_found_beside_indexes(books: DBSqliteConnector) -> No
     assert "USING INDEX backo_items__" in explained(books, seventh)
 
 
+@pytest.mark.parametrize("writer", ["same", "connector", "thread"])
+def test_an_odd_document_is_found_as_soon_as_it_is_there(
+    make: Make, writer: str
+) -> None:
+    store = make(indexes=INDEXES)
+    wanted = Condition(("title",), Op.EQ, "t", Kind.STRING)
+    assert store.count(wanted) == 0
+    odd = {"_id": "list", "title": ["t", 5]}
+    if writer == "same":
+        store.create(odd)
+    elif writer == "connector":
+        make(indexes=INDEXES).create(odd)
+    else:
+        thread = threading.Thread(target=store.create, args=(odd,))
+        thread.start()
+        thread.join()
+    assert store.count(wanted) == 1
+
+
 def test_the_look_for_odd_documents_reads_an_index(books: DBSqliteConnector) -> None:
     sql = f"EXPLAIN QUERY PLAN SELECT 1 FROM items WHERE {books._odd} LIMIT 1"  # noqa: S608
     assert "USING INDEX backo_items__" in books._run(sql)[0][3] or (

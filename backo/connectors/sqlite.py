@@ -56,6 +56,9 @@ class _Holder:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.pid = self.getpid()
+        self.seen: tuple[int, int, str] | None = None
+        """The state of the file for which ``odd`` holds."""
+        self.odd = False
 
     def close(self) -> None:
         # A connection made before a fork belongs to the parent.
@@ -254,8 +257,21 @@ class DBSqliteConnector(DBConnector):
     def _translation(self, query: Query) -> Translator:
         if isinstance(query.filter, Always) and not query.sort:
             return self._translator
-        odd = self._run(f"SELECT 1 FROM {self._name} WHERE {self._odd} LIMIT 1")
-        return self._careful if odd else self._translator
+        return self._careful if self._has_odd() else self._translator
+
+    def _has_odd(self) -> bool:
+        """Whether some document needs the careful way; asked again when the file has
+        changed."""
+        with _translated():
+            holder = self._holder()
+            # Other connections' changes, then this one's.
+            version = holder.connection.execute("PRAGMA data_version").fetchone()[0]
+            seen = (version, holder.connection.total_changes, self._odd)
+            if holder.seen != seen:
+                sql = f"SELECT 1 FROM {self._name} WHERE {self._odd} LIMIT 1"
+                holder.odd = holder.connection.execute(sql).fetchone() is not None
+                holder.seen = seen
+            return holder.odd
 
     # indexes
 
@@ -315,6 +331,9 @@ class DBSqliteConnector(DBConnector):
             return self._connection().execute(sql, values).fetchall()
 
     def _connection(self) -> sqlite3.Connection:
+        return self._holder().connection
+
+    def _holder(self) -> "_Holder":
         holder: _Holder | None = getattr(self._local, "holder", None)
         if holder is None or holder.pid != os.getpid():
             if holder is not None:
@@ -322,7 +341,7 @@ class DBSqliteConnector(DBConnector):
             holder = _Holder(self._connect())
             self._local.holder = holder
             self._open.add(holder)
-        return holder.connection
+        return holder
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
