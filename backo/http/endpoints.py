@@ -116,7 +116,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
     yield Endpoint(
         path=f"{base}/_meta",
-        operation_id=_method_name(f"{office.name}_meta"),
+        operation_id=_method_name(f"{office.name}_get_meta"),
         summary="Describe every collection",
         description="The schema of every collection, with the rights of the caller.",
         handler=partial(handlers.whole_meta, office),
@@ -125,7 +125,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_openapi",
-        operation_id=_method_name(f"{office.name}_openapi"),
+        operation_id=_method_name(f"{office.name}_get_openapi"),
         summary="Get the OpenAPI document",
         description="The OpenAPI 3.1 document of this API.",
         handler=pages.openapi,
@@ -134,7 +134,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs",
-        operation_id=_method_name(f"{office.name}_docs"),
+        operation_id=_method_name(f"{office.name}_get_docs"),
         summary="Read the documentation",
         description="Swagger UI with the OpenAPI document, without outside hosts.",
         handler=pages.docs,
@@ -144,7 +144,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs/{{asset}}",
-        operation_id=_method_name(f"{office.name}_docs_asset"),
+        operation_id=_method_name(f"{office.name}_get_docs_asset"),
         summary="Get a part of the documentation's page",
         description="The scripts and styles of Swagger UI.",
         handler=pages.asset,

@@ -4,6 +4,7 @@ from typing import Any
 
 from backo.backoffice import Backoffice
 from backo.collection import Collection
+from backo.errors import SSyntaxError
 from backo.http.endpoints import Endpoint, collection_rows
 from backo.openapi.routes import paths
 from backo.openapi.schemas import collection_schemas, common_schemas
@@ -15,11 +16,6 @@ type Schema = dict[str, Any]
 
 def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
     """The document of these rows of ``office``."""
-    tags = [{"name": office.name, "description": f"About {office.name} itself"}]
-    tags += [
-        {"name": one.name, "description": one.description or f"The items of {one.name}"}
-        for one in office.collections.values()
-    ]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -30,17 +26,35 @@ def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
         },
         "servers": [{"url": "/", "description": "Where this document comes from"}],
         "security": [],
-        "tags": tags,
+        "tags": _tags(office, rows),
         "paths": paths(rows),
         "components": {"schemas": components(office)},
     }
 
 
+def _tags(office: Backoffice, rows: tuple[Endpoint, ...]) -> list[Schema]:
+    """A tag for the backoffice, and one for each collection that has operations."""
+    described = {office.name: f"About {office.name} itself"}
+    for one in office.collections.values():
+        if any(row.tag == one.name for row in rows):
+            described[one.name] = one.description or f"The items of {one.name}"
+    return [{"name": name, "description": text} for name, text in described.items()]
+
+
 def components(office: Backoffice) -> dict[str, Schema]:
-    """Every component schema, sorted by name."""
-    schemas = common_schemas(empty=not office.collections)
-    for collection in office.collections.values():
-        schemas |= collection_schemas(collection)
+    """Every component schema, sorted by name.
+
+    :raises SSyntaxError: two collections would have schemas of one name.
+    """
+    used = [one for one in office.collections.values() if collection_paths(one)]
+    schemas = common_schemas(empty=not used)
+    for collection in used:
+        added = collection_schemas(collection)
+        for name in added.keys() & schemas.keys():
+            raise SSyntaxError(
+                "{0}: another collection has the schema {1} too", collection.name, name
+            )
+        schemas |= added
     return dict(sorted(schemas.items()))
 
 

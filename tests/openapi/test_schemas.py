@@ -1,12 +1,13 @@
 """What the component schemas say."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from backo import Backoffice, Collection, Item, String
+from backo import Backoffice, Collection, Item, SSyntaxError, String
 from backo.connectors.memory import DBMemoryConnector
 from examples.bookcase.model import bookcase
 from tests.openapi.kitchen import kitchen
@@ -167,3 +168,38 @@ def test_a_collection_may_be_called_like_a_common_schema() -> None:
     schemas = office.get_openapi()["components"]["schemas"]
     assert "detail" in schemas["Problem"]["properties"]
     assert "title" in schemas["ProblemItem"]["properties"]
+
+
+def test_collections_whose_schemas_would_have_one_name_are_refused() -> None:
+    office = Backoffice("office")
+    for name in ("books", "books-page"):
+        model = Item({"title": String()})
+        office.register_collection(Collection(name, model, DBMemoryConnector()))
+    with pytest.raises(SSyntaxError, match="books-page"):
+        office.get_openapi()
+
+
+def test_a_collection_may_be_named_as_its_backoffice() -> None:
+    office = Backoffice("books")
+    model = Item({"title": String()})
+    office.register_collection(Collection("books", model, DBMemoryConnector()))
+    document = office.get_openapi()
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert [tag["name"] for tag in document["tags"]] == ["books"]
+
+
+def test_a_collection_that_nobody_may_use_is_not_in_the_document() -> None:
+    office = Backoffice("office")
+    secret = Collection(
+        "secrets",
+        Item({"title": String()}),
+        DBMemoryConnector(),
+        can_read=False,
+        can_create=False,
+        can_modify=False,
+        can_delete=False,
+    )
+    office.register_collection(secret)
+    assert "ecrets" not in json.dumps(office.get_openapi())
