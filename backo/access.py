@@ -13,20 +13,47 @@ from typing import Any, Protocol
 import pydantic
 
 from backo.connectors.base import DBConnector, Query, decode_document
-from backo.documents import encode, overlay
-from backo.errors import BackoError, ConflictError, NotFoundError
+from backo.documents import (
+    carry_hidden,
+    carry_unknown,
+    completed,
+    encode,
+    overlay,
+)
+from backo.errors import VALUE_ERRORS, BackoError, ConflictError, NotFoundError
 from backo.item import ATTEMPTS, Home, Item
 from backo.query.filter import And, Filter, all_of, matches, negate, order
 from backo.query.parse import parse_python
 from backo.query.paths import paths_of
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel, ItemModels
+from backo.schema.plan import FieldPlan, Right
 
 __all__ = ["Access", "Changes", "Document", "Listing", "Owner", "Precondition"]
 
 type Document = dict[str, Any]
-type Changes = Callable[[Document], Document]
 type Precondition = Callable[[Document], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to be changed in an item."""
+
+    of: Callable[[Document], Document]
+    """From the present document, as far as the current user may read it, to the valid
+    changes (see ``models.update``)."""
+    blind: bool = False
+    """Whether ``of`` does not look at the document."""
+    replay: Callable[[Document], Document] | None = None
+    """The same on a complete document, unchecked: so that elements of Lists which stay
+    keep what the user does not see."""
+
+    def made(self, shown: Document, stored: Document, root: FieldPlan) -> Document:
+        """The changes to ``stored``, of which the user sees ``shown``."""
+        values = self.of(shown)
+        if self.replay is None:
+            return values
+        return carry_hidden(values, self.replay(completed(shown, stored)), root)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +75,9 @@ class Owner(Home, Protocol):
 
     @property
     def item_needed(self) -> Mapping[str, bool]: ...
+
+    @property
+    def rights(self) -> Mapping[str, Right]: ...
 
     def allows(self, right: str, item: Item) -> bool: ...
 
@@ -74,14 +104,15 @@ class Access:
             it: the two look the same.
         """
         if self.owner.item_needed["read"]:
-            return self._readable_item(_id).view(view)
+            return self._answer(self._readable_item(_id), view)
         model, store = self.owner.models.views[view], self.owner.db_handler
         if store.capabilities.json and self.owner.refuse_filter is None:
             return self._shown_text(self._held(store.get_json, _id), model)
         return self._shown(self.stored(_id), model)
 
-    def insert(self, document: Document, view: str) -> Document:
-        """Store a valid new document (see ``models.create``); gives it in ``view``.
+    def insert(self, document: Document, view: str) -> tuple[str, Document | None]:
+        """Store a valid new document (see ``models.create``); gives its id, and the
+        document in ``view`` if the current user may read it.
 
         :raises SRightError: the current user may not create it.
         :raises DuplicateIdError: the id is already there.
@@ -89,21 +120,21 @@ class Access:
         if self.owner.item_needed["create"]:
             item = self.owner.new_item()
             item.create(document)
-            return item.view(view)
+            return item["_id"].get_value(), self._shown_item(item, view)
         self.owner.require("create", self.owner.model)
         self.owner.model.meta_data_handler.stamp(document, created=True)
         document = {**document, "_id": self.owner.db_handler.create(document)}
-        return self._shown(document, self.owner.models.views[view])
+        if self.owner.rights["read"] is False:
+            return document["_id"], None
+        return document["_id"], self._shown(document, self.owner.models.views[view])
 
     def modify(
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
-    ) -> Document:
-        """Change one item; gives it in ``view``.
+    ) -> Document | None:
+        """Change one item; gives it in ``view`` if the current user may read it then.
 
-        ``changes`` gets the present document, as far as the current user may read it,
-        and gives the valid changes (see ``models.update``); it is called again when
-        somebody else changed the item meanwhile, as is ``precondition``, which gets
-        what ``view`` shows and may raise.
+        ``changes`` are made again when somebody else changed the item meanwhile;
+        ``precondition`` is asked again too: it gets what ``view`` shows, and may raise.
 
         :raises NotFoundError: there is no such item for the current user.
         :raises SRightError: the current user may not modify it.
@@ -112,9 +143,9 @@ class Access:
         through_item = self.owner.item_needed["modify"]
         once = self._modify_item if through_item else self._modify_stored
         for _ in range(ATTEMPTS):
-            changed = once(_id, changes, view, precondition)
-            if changed is not None:
-                return changed
+            changed, answer = once(_id, changes, view, precondition)
+            if changed:
+                return answer
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
 
     def remove(self, _id: str, view: str, precondition: Precondition | None) -> None:
@@ -140,10 +171,12 @@ class Access:
         try:
             return model.document(document)
         except pydantic.ValidationError as error:
-            raise BackoError(
-                f"{self.owner.name}/{document.get('_id')}: what is stored breaks the "
-                f"schema: {faults_of(error, self.owner.plan)}"
-            ) from error
+            faults = str(faults_of(error, self.owner.plan))
+            raise self._broken(document, faults) from error
+
+    def _broken(self, document: Document, faults: str) -> BackoError:
+        name = f"{self.owner.name}/{document.get('_id')}"
+        return BackoError(f"{name}: what is stored breaks the schema: {faults}")
 
     def _shown_text(self, text: str, model: type[DocumentModel]) -> Document:
         """Like :meth:`_shown`, of a document's JSON text: the faster way."""
@@ -202,19 +235,22 @@ class Access:
 
     def _modify_stored(
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
-    ) -> Document | None:
-        """One try; None when somebody else was faster."""
+    ) -> tuple[bool, Document | None]:
+        """One try: whether nobody else was faster, and the answer."""
         before = self.stored(_id)
         shown = self.owner.models.views[view]
         if precondition is not None:
             precondition(self._shown(before, shown))
         self.owner.require("modify", self.owner.model)
-        whole = self._shown(before, self.owner.models.whole)
-        after = overlay(before, changes(whole), self.owner.plan.root)
+        root = self.owner.plan.root
+        # What breaks the schema cannot be shown, but it can be replaced.
+        whole = {} if changes.blind else self._shown(before, self.owner.models.whole)
+        after = overlay(before, changes.made(whole, before, root), root)
+        after = carry_unknown(before, after, root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
         changed = self.owner.db_handler.compare_and_set(_id, before, after)
-        return answer if changed else None
+        return changed, None if self.owner.rights["read"] is False else answer
 
     def _delete_stored(
         self, _id: str, view: str, precondition: Precondition | None
@@ -236,28 +272,26 @@ class Access:
 
     def _modify_item(
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
-    ) -> Document | None:
-        """One try; None when somebody else was faster."""
-        item = self._readable_item(_id)
+    ) -> tuple[bool, Document | None]:
+        """One try: whether nobody else was faster, and the answer."""
+        item, root = self._readable_item(_id), self.owner.plan.root
         if precondition is not None:
             precondition(item.view(view))
         self.owner.require("modify", item)
-        item.set(changes(encode(item, self.owner.plan.root)))
+        item.set(changes.made(encode(item, root), item.document or {}, root))
         try:
             item.save_over(item.document)
         except ConflictError:
-            return None
-        return item.view(view)
+            return False, None
+        return True, self._shown_item(item, view)
 
     def _delete_item(
         self, _id: str, view: str, precondition: Precondition | None
     ) -> bool:
         """One try; False when somebody changed the item meanwhile."""
         item = self._readable_item(_id)
-        if precondition is None:
-            item.delete()
-            return True
-        precondition(item.view(view))
+        if precondition is not None:
+            precondition(item.view(view))
         try:
             item.delete_over(item.document)
         except ConflictError:
@@ -265,23 +299,38 @@ class Access:
         return True
 
     def _readable_item(self, _id: str) -> Item:
-        item = self.owner.new_item()
-        item.read_from(self.stored(_id))
-        if not self.owner.allows("read", item):
+        item = self._item_of(self.stored(_id))
+        # Statically refused, reading is no operation; changing may be one.
+        if self.owner.judges("read") and not self.owner.allows("read", item):
             raise self._absent(_id)
         return item
+
+    def _shown_item(self, item: Item, view: str) -> Document | None:
+        """What ``view`` shows of an item, if the current user may read it."""
+        return item.view(view) if self.owner.allows("read", item) else None
+
+    def _answer(self, item: Item, view: str) -> Document:
+        """What ``view`` shows of a stored item.
+
+        :raises BackoError: the store holds what the schema does not allow.
+        """
+        try:
+            item.check_stored()
+        except VALUE_ERRORS as error:
+            raise self._broken(item.document or {}, str(error)) from error
+        return item.view(view)
 
     def _listing_of_items(self, query: Query, view: str, *, total: bool) -> Listing:
         everything = dataclasses.replace(query, skip=0, limit=0)
         items = self.items(everything if total else query)
         if not total:
-            return Listing([item.view(view) for item in items], None)
+            return Listing([self._answer(item, view) for item in items], None)
         last = query.skip + query.limit if query.limit else None
         rows: list[Document] = []
         number = 0
         for number, item in enumerate(items, 1):
             if number > query.skip and (last is None or number <= last):
-                rows.append(item.view(view))
+                rows.append(self._answer(item, view))
         return Listing(rows, number)
 
     def items(self, query: Query) -> Iterator[Item]:
@@ -307,7 +356,7 @@ class Access:
 
     def _item_of(self, document: Document) -> Item:
         item = self.owner.new_item()
-        item.read_from(document)
+        item.arrive(document)
         return item
 
     def _split(self, query: Query) -> tuple[Query, Query]:
@@ -327,5 +376,6 @@ class Access:
     def _in_store(self, path: tuple[str, ...]) -> bool:
         located = self.owner.plan.locate(".".join(path))
         return located is not None and all(
-            step.stored and not step.conditional for step in located.trail
+            step.stored and not step.conditional
+            for step in (*located.trail, *located.field.walk())
         )

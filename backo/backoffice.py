@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backo.collection import Collection
+from backo.connectors.base import DBConnector
 from backo.errors import FrozenError, SSyntaxError
 from backo.schema.models import component_name
 
@@ -72,11 +73,18 @@ class Backoffice:
         """Add a collection.
 
         :raises FrozenError: the routes have been built.
-        :raises SSyntaxError: the name, or its form in the document, is taken already.
+        :raises SSyntaxError: the name, or its form in the document, is taken already,
+            or another collection keeps its items in the same place and neither has a
+            ``restriction``.
         """
         if self.frozen:
             raise FrozenError(
                 f"{coll.name}: the routes of {self.name} are built already"
+            )
+        if coll.name in self.__dict__ or hasattr(type(self), coll.name):
+            raise SSyntaxError(
+                "{0}: no collection can have the name of an attribute of Backoffice",
+                coll.name,
             )
         for other in self.collections.values():
             if component_name(other.name) == component_name(coll.name):
@@ -84,6 +92,13 @@ class Backoffice:
                     "{0}: {1} has a collection {2} already",
                     coll.name,
                     self.name,
+                    other.name,
+                )
+            if _mixes(coll.db_handler, other.db_handler):
+                raise SSyntaxError(
+                    "{0}: would mix its items with those of {1}, which are kept in the"
+                    " same place",
+                    coll.name,
                     other.name,
                 )
         coll.bind(self)
@@ -152,3 +167,9 @@ class Backoffice:
         from backo.openapi.ui import ApiPages
 
         return ApiPages(self, prefix).described
+
+
+def _mixes(one: DBConnector, other: DBConnector) -> bool:
+    """Whether both keep all their documents in one place."""
+    restricted = one.restriction is not None or other.restriction is not None
+    return not restricted and one.place() == other.place()

@@ -87,7 +87,6 @@ class Collection:
         self.access = Access(self)
         self._backoffice: Lookup | None = None
         self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
-        self._views: dict[str, list[str]] = {}
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r})"
@@ -194,6 +193,10 @@ class Collection:
         if callable(declared):
             return declared(right, item) is True
         return declared is not False
+
+    def judges(self, right: str) -> bool:
+        """Whether that right depends on the item."""
+        return callable(self.rights[right])
 
     def require(self, right: str, item: Item) -> None:
         """Pass, or raise.

@@ -42,11 +42,16 @@ class CurrentUser(Dict):
 
 
 class _Slot:
-    """Where one request keeps its user; empty while it is anonymous."""
+    """Where one request keeps its user; empty while it is anonymous.
 
-    __slots__ = ("user",)
+    :param of_request: it was opened for a request, and not by the first use of the
+        user outside any.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("of_request", "user")
+
+    def __init__(self, of_request: bool = False) -> None:
+        self.of_request = of_request
         self.user: CurrentUser | None = None
 
 
@@ -79,12 +84,15 @@ class CurrentUserProxy:
     def reset(self, user: CurrentUser | None = None) -> None:
         """Start again with ``user``, or with an anonymous one.
 
-        Outside any request, ``user`` also becomes what every later request starts
-        with: the way to extend the user with fields of one's own.
+        Outside any request, an anonymous ``user`` also becomes what every later request
+        starts with: the way to extend the user with fields of one's own. One who is
+        somebody does not: no request starts with an identity.
         """
-        if user is not None and not self.standalone and _slot.get() is None:
+        slot = self._here()
+        extending = user is not None and not self.standalone and not slot.of_request
+        if user is not None and extending and user.is_anonymous():
             self._prototype = copy.copy(user)
-        self._here().user = copy.copy(user) if user is not None else None
+        slot.user = copy.copy(user) if user is not None else None
 
     def logout(self) -> None:
         """Be anonymous from now on."""
@@ -100,23 +108,16 @@ class CurrentUserProxy:
 
     def identity(self) -> tuple[str, str]:
         """The user's ``_id`` and login."""
-        # Past the nodes' own rights, which are not asked for here and take long.
-        fields = self._user().__dict__
-        return fields["_id"].get_value(), fields["login"].get_value()
+        return _identity(self._user())
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """A new, anonymous user for what runs inside; adapters open one per request."""
-        token = _slot.set(_Slot())
+        token = _slot.set(_Slot(of_request=True))
         try:
             yield
         finally:
             _slot.reset(token)
-
-    def open(self) -> None:
-        """Like :meth:`request`, where a framework gives no place to close it: the next
-        request of this thread or task opens its own."""
-        _slot.set(_Slot())
 
     def _here(self) -> _Slot:
         if self.standalone:
@@ -157,6 +158,12 @@ class CurrentUserProxy:
         if slot.user is None:
             slot.user = copy.copy(self._prototype)
         return slot.user
+
+
+def _identity(user: CurrentUser) -> tuple[str, str]:
+    # Past the nodes' own rights, which are not asked for here and take long.
+    fields = user.__dict__
+    return fields["_id"].get_value(), fields["login"].get_value()
 
 
 current_user = CurrentUserProxy()

@@ -5,7 +5,9 @@ from typing import Any
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
+    "carry_hidden",
     "carry_unknown",
+    "completed",
     "encode",
     "known_values",
     "merge_changes",
@@ -62,15 +64,79 @@ def _known_elements(value: Any, field: FieldPlan) -> Any:
 
 def carry_unknown(before: Document, after: Document, field: FieldPlan) -> Document:
     """``after`` with the keys of ``before`` that the schema does not know: a store may
-    hold more than this program reads, and a save must not lose it."""
+    hold more than this program reads, and a save must not lose it. Elements of a List
+    that is as long as before keep theirs."""
     known = {child.name: child for child in field.fields}
     carried = dict(after)
     for key, value in before.items():
         if key not in known:
             carried[key] = value
-        elif known[key].kind is Kind.DICT and isinstance(value, dict) and key in after:
-            carried[key] = carry_unknown(value, after[key], known[key])
+        elif key in after:
+            carried[key] = _with_unknown(value, after[key], known[key])
     return carried
+
+
+def _with_unknown(before: Any, after: Any, field: FieldPlan) -> Any:
+    element = field.element
+    if field.kind is Kind.DICT and isinstance(before, dict):
+        return carry_unknown(before, after, field)
+    if element is None or element.kind is not Kind.DICT:
+        return after
+    if not _same_length(before, after):
+        return after
+    pairs = zip(before, after, strict=True)
+    return [_with_unknown(old, new, element) for old, new in pairs]
+
+
+def _same_length(one: Any, other: Any) -> bool:
+    both = isinstance(one, list) and isinstance(other, list)
+    return both and len(one) == len(other)
+
+
+def completed(shown: Any, stored: Any) -> Any:
+    """``shown``, which is all that one caller sees of ``stored``, with what the caller
+    does not see."""
+    if isinstance(shown, dict) and isinstance(stored, dict):
+        seen = {key: completed(value, stored.get(key)) for key, value in shown.items()}
+        return {**stored, **seen}
+    if _same_length(shown, stored):
+        return [completed(one, other) for one, other in zip(shown, stored, strict=True)]
+    return shown
+
+
+def carry_hidden(changes: Document, replayed: Document, field: FieldPlan) -> Document:
+    """``changes`` with what nobody sees in the elements of changed Lists: ``replayed``
+    is the complete document after the same changes."""
+    carried = dict(changes)
+    for key, value in changes.items():
+        child = field.field(key)
+        if child is not None and key in replayed:
+            carried[key] = _with_hidden(value, replayed[key], child)
+    return carried
+
+
+def _with_hidden(value: Any, replayed: Any, field: FieldPlan) -> Any:
+    element = field.element
+    if field.kind is Kind.DICT and isinstance(value, dict):
+        held = replayed if isinstance(replayed, dict) else {}
+        return carry_hidden(value, held, field)
+    if element is None or element.kind is not Kind.DICT:
+        return value
+    if not _same_length(value, replayed):
+        return value
+    pairs = zip(value, replayed, strict=True)
+    return [_whole_element(one, other, element) for one, other in pairs]
+
+
+def _whole_element(one: Document, other: Document, field: FieldPlan) -> Document:
+    """``one``, an element as a caller may write it, with what of ``other``, the same
+    element complete, the caller cannot have written: what is null in the one only."""
+    hidden = {
+        key: value
+        for key, value in other.items()
+        if one.get(key) is None and field.field(key) is not None
+    }
+    return carry_hidden(one, other, field) | hidden
 
 
 def overlay(before: Document, changes: Document, field: FieldPlan) -> Document:

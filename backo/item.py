@@ -48,6 +48,8 @@ class Home(Protocol):
 
     def stored(self, _id: str) -> dict[str, Any]: ...
 
+    def judges(self, right: str) -> bool: ...
+
     def require(self, right: str, item: "Item") -> None: ...
 
 
@@ -134,6 +136,7 @@ class Item(Dict):
             self.trigg("created", **kwargs)
         except Exception:
             home.db_handler.delete_by_id(document["_id"])
+            self._go_back(None, Life.UNSET)
             raise
 
     def load(self, _id: str, **kwargs: Any) -> None:
@@ -145,9 +148,12 @@ class Item(Dict):
         """
         self._expect(Life.UNSET, "load")
         home = self._at_home()
-        self.read_from(home.stored(_id_of(_id)))
-        self.trigg("loaded", **kwargs)
-        home.require("read", self)
+        try:
+            self.arrive(home.stored(_id_of(_id)), **kwargs)
+            home.require("read", self)
+        except Exception:
+            self._take_over(home.new_item())
+            raise
 
     def reload(self, **kwargs: Any) -> None:
         """Read the item again from the store; unsaved changes are lost.
@@ -177,6 +183,8 @@ class Item(Dict):
         self._expect_set("save")
         home = self._at_home()
         home.require("modify", self)
+        if home.judges("modify"):
+            home.require("modify", self._as_stored())
         self.trigg("before_save", **kwargs)
         before = self.__dict__["_document"]
         after = self._to_store(created=False)
@@ -186,8 +194,13 @@ class Item(Dict):
         self._accept(after)
         try:
             self.trigg("saved", **kwargs)
-        except Exception:
-            home.db_handler.compare_and_set(after["_id"], after, before)
+        except Exception as error:
+            undone = home.db_handler.compare_and_set(after["_id"], after, before)
+            self._go_back(before, Life.UNSAVED)
+            if not undone:
+                raise ConflictError(
+                    f"{home.name}: the item was changed before a save was undone"
+                ) from error
             raise
 
     def delete(self, **kwargs: Any) -> None:
@@ -206,7 +219,7 @@ class Item(Dict):
         """
         self._expect_set("delete")
         home = self._at_home()
-        home.require("delete", self)
+        home.require("delete", self._as_stored() if home.judges("delete") else self)
         self.trigg("before_delete", **kwargs)
         _id = self.__dict__["_document"]["_id"]
         if expected is None:
@@ -233,7 +246,9 @@ class Item(Dict):
 
     def check_value(self) -> None:
         """stricto's check of every field. List elements made since the rights were
-        switched on get them first."""
+        switched on get them first. What comes from a store is not checked."""
+        if self.__dict__.get("_loading"):
+            return
         if self._permissions.get_permissions_status():
             self.enable_permissions()
         super().check_value()
@@ -254,17 +269,42 @@ class Item(Dict):
             )
         return home
 
+    def arrive(self, document: dict[str, Any], **kwargs: Any) -> None:
+        """Become what ``document`` says, and tell the handlers of ``loaded``."""
+        self.read_from(document)
+        self.trigg("loaded", **kwargs)
+
     def read_from(self, document: dict[str, Any]) -> None:
         """Become what ``document``, already read from the store, says; rights and
-        events are left to the caller."""
+        events are left to the caller.
+
+        Only types are checked: what breaks a bound or a constraint that came later can
+        be read, and mended.
+
+        :raises BackoError: a value is of the wrong type.
+        """
+        home = self._at_home()
         with self._rights_off():
             self.__dict__["_loading"] = True
             try:
-                self.set(known_values(document, self._at_home().plan.root))
+                self.set(known_values(document, home.plan.root))
+            except VALUE_ERRORS as error:
+                raise BackoError(
+                    f"{home.name}/{document.get('_id')}: what is stored breaks the "
+                    f"schema: {error}"
+                ) from error
             finally:
                 self.__dict__["_loading"] = False
         self.__dict__["_document"] = document
         self.__dict__["_life"] = Life.SAVED
+
+    def check_stored(self) -> None:
+        """Check all of the item, whoever may read what of it.
+
+        :raises SConstraintError, STypeError: it breaks the schema.
+        """
+        with self._rights_off():
+            self.check_value()
 
     def fill_in(self, values: dict[str, Any]) -> None:
         """Hold ``values`` as far as they go, unchecked: for questions about an item
@@ -297,6 +337,7 @@ class Item(Dict):
             current = home.db_handler.get_by_id(_id)
             merged = home.new_item()
             merged.read_from(merge_changes(before, after, current))
+            merged.check_stored()
             self._take_over(merged)
             before, after = current, self._to_store(created=False)
         raise ConflictError(f"{home.name}: the item has been changed meanwhile")
@@ -309,14 +350,32 @@ class Item(Dict):
         self.__dict__["_document"] = document
         self.__dict__["_life"] = Life.SAVED
 
+    def _as_stored(self) -> "Item":
+        """The item as it was read or written last."""
+        item = self._at_home().new_item()
+        item.read_from(self.__dict__["_document"])
+        return item
+
+    def _go_back(self, document: dict[str, Any] | None, life: Life) -> None:
+        """Be as before a write that was undone; what the caller set stays."""
+        self.__dict__["_document"] = document
+        model = self._at_home().new_item() if document is None else self._as_stored()
+        for name in self.__dict__["_added"]:
+            self._put(name, model.__dict__[name])
+        self.__dict__["_life"] = life
+
     def _take_over(self, other: "Item") -> None:
         """Become what ``other`` is."""
         for key in self.keys():
-            node = copy.copy(other.__dict__[key])
-            node.__dict__["_parent"] = self
-            self.__dict__[key] = node
+            self._put(key, other.__dict__[key])
         self.__dict__["_document"] = other.__dict__["_document"]
         self.__dict__["_life"] = other.life
+
+    def _put(self, key: str, node: Any) -> None:
+        """Have a copy of ``node`` as the field ``key``."""
+        mine = copy.copy(node)
+        mine.__dict__["_parent"] = self
+        self.__dict__[key] = mine
 
     @contextmanager
     def _rights_off(self) -> Iterator[None]:

@@ -67,7 +67,7 @@ def _rivals(path: Path, items: int) -> tuple[Rival, Rival]:
     new = (
         office.books.models.create.document(made_up(number)) for number in range(items)
     )
-    ids = [office.books.access.insert(document, "client")["_id"] for document in new]
+    ids = [office.books.access.insert(document, "client")[0] for document in new]
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO other_books SELECT * FROM backo_books")
         connection.execute("ANALYZE")

@@ -1,8 +1,20 @@
 """Backoffices: collections under one name."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from backo import Backoffice, Collection, Item, SSyntaxError, String
+from backo import (
+    Backoffice,
+    Collection,
+    DBConnector,
+    DBSqliteConnector,
+    DBYmlConnector,
+    Item,
+    SSyntaxError,
+    String,
+)
 from backo.connectors.memory import DBMemoryConnector
 
 
@@ -35,6 +47,72 @@ def test_two_collections_of_one_name_are_refused(second: str) -> None:
     office.register_collection(collection("books"))
     with pytest.raises(SSyntaxError, match=second):
         office.register_collection(collection(second))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "add_collection",
+        "build_routes",
+        "collection",
+        "collections",
+        "frozen",
+        "info",
+        "name",
+        "register_collection",
+        "router",
+        "version",
+    ],
+)
+def test_a_collection_that_no_attribute_would_reach_is_refused(name: str) -> None:
+    office = Backoffice("office")
+    with pytest.raises(SSyntaxError, match=name):
+        office.register_collection(collection(name))
+    assert not office.collections
+
+
+def _sqlite(folder: Path, **options: Any) -> DBConnector:
+    return DBSqliteConnector(path=folder / "x.db", **options)
+
+
+def _yml(folder: Path, **options: Any) -> DBConnector:
+    return DBYmlConnector(path=folder / "x", **options)
+
+
+@pytest.mark.parametrize("make", [_sqlite, _yml])
+def test_two_collections_in_one_place_are_refused(make: Any, tmp_path: Path) -> None:
+    office = Backoffice("office")
+    office.register_collection(Collection("books", Item({}), make(tmp_path)))
+    (tmp_path / "below").mkdir()
+    same = make(tmp_path / "below" / "..")
+    with pytest.raises(SSyntaxError, match="authors.*books"):
+        office.register_collection(Collection("authors", Item({}), same))
+    thin = make(tmp_path, restriction=lambda: {})
+    office.register_collection(Collection("booklets", Item({}), thin))
+    office.register_collection(Collection("notes", Item({}), make(tmp_path / "other")))
+    for one in office.collections.values():
+        one.db_handler.close()
+
+
+def test_tables_of_one_file_are_places_of_their_own(tmp_path: Path) -> None:
+    office = Backoffice("office")
+    books = _sqlite(tmp_path, table="books")
+    office.register_collection(Collection("books", Item({}), books))
+    authors = _sqlite(tmp_path, table="authors")
+    office.register_collection(Collection("authors", Item({}), authors))
+    # SQLite's names have no case.
+    again = Collection("again", Item({}), _sqlite(tmp_path, table="BOOKS"))
+    with pytest.raises(SSyntaxError, match="again.*books"):
+        office.register_collection(again)
+    books.close()
+    authors.close()
+
+
+def test_a_connector_belongs_to_one_collection() -> None:
+    office, store = Backoffice("office"), DBMemoryConnector()
+    office.register_collection(Collection("books", Item({}), store))
+    with pytest.raises(SSyntaxError, match="authors.*books"):
+        office.register_collection(Collection("authors", Item({}), store))
 
 
 def test_a_collection_belongs_to_one_backoffice() -> None:

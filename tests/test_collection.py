@@ -23,6 +23,7 @@ from backo import (
     ValidationError,
     current_user,
 )
+from backo.access import Changes
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import FilterError
@@ -155,7 +156,7 @@ def test_refused_items_are_gotten_by_nobody() -> None:
         lambda: made.get_by_id("b"),
         lambda: made.access.read("b", "client"),
         lambda: made.access.remove("b", "client", None),
-        lambda: made.access.modify("b", lambda _: {"n": 1}, "client", lambda _: None),
+        lambda: made.access.modify("b", Changes(lambda _: {"n": 1}), "client", None),
     ):
         with pytest.raises(NotFoundError):
             use()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backo import Backoffice, Collection, Item
+from backo.access import Changes
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import VALUE_ERRORS, BackoError
@@ -53,7 +54,7 @@ def insert(body: Any) -> Any:
 def modify(body: Any) -> Any:
     def do(one: Collection) -> Any:
         changes = one.models.update.document(body)
-        return one.access.modify("the id", lambda _: changes, "client", nothing)
+        return one.access.modify("the id", Changes(lambda _: changes), "client", None)
 
     return do
 

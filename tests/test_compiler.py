@@ -247,7 +247,8 @@ def test_plans_are_values() -> None:
     [
         ([], "client", True),
         (["!client"], "client", False),
-        (["!client"], "other", True),
+        (["!client"], "other", False),
+        (["!client", "other"], "other", True),
         (["x"], "x", True),
         (["x"], "+x", True),
         ([], "+x", False),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backo import CurrentUser, String, STypeError, current_user
+from backo import CurrentUser, SAttributeError, String, STypeError, current_user
 
 ANN = {"_id": "1", "login": "ann", "roles": ["A", "B"]}
 
@@ -113,6 +113,39 @@ def test_a_user_can_be_extended(outside: None) -> None:
     with current_user.request():
         assert current_user.is_anonymous()
         assert current_user.card == None  # noqa: E711 - a node, not None itself
+
+
+def test_a_user_can_be_extended_after_it_was_used(outside: None) -> None:
+    def start() -> None:
+        assert not current_user.has_role("A")
+        current_user.set(ANN)
+        current_user.reset(Reader())
+
+    contextvars.Context().run(start)
+    with current_user.request():
+        current_user.set({**ANN, "card": "c1"})
+        assert current_user.card == "c1"
+
+
+def test_a_request_extends_nobody_elses_user(outside: None) -> None:
+    with current_user.request():
+        current_user.reset(Reader())
+        assert current_user.card == None  # noqa: E711 - a node, not None itself
+    with current_user.request(), pytest.raises(SAttributeError):
+        current_user.set({**ANN, "card": "c1"})
+
+
+def test_no_request_begins_with_somebody(outside: None) -> None:
+    ann = CurrentUser()
+    ann.set(ANN)
+
+    def start() -> None:
+        current_user.reset(ann)
+        assert current_user.login == "ann"
+
+    contextvars.Context().run(start)
+    with current_user.request():
+        assert current_user.is_anonymous()
 
 
 def test_a_script_has_one_user_for_the_process(outside: None) -> None:

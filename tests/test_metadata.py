@@ -13,6 +13,7 @@ from backo import (
     String,
     current_user,
 )
+from backo.access import Changes
 from backo.metadata import __name__ as module
 from backo.schema.types import GenericType
 from tests.offices import one
@@ -50,7 +51,7 @@ def test_who_and_when_are_kept_apart_for_creation_and_change(
     }
     assert thing.view("client")["_meta"] == expected
     assert things.access.read("x", "client")["_meta"] == expected
-    things.access.modify("x", lambda _: {"n": 3}, "client", lambda _: None)
+    things.access.modify("x", Changes(lambda _: {"n": 3}), "client", None)
     assert things.access.read("x", "client")["_meta"] == expected
 
 
@@ -77,14 +78,15 @@ def test_a_handler_of_ones_own_adds_its_fields() -> None:
     thing = things.create({"_id": "x"})
     thing.n = "a"
     thing.save()
-    things.access.modify("x", lambda _: {"n": "b"}, "client", lambda _: None)
+    things.access.modify("x", Changes(lambda _: {"n": "b"}), "client", None)
     assert things.get_by_id("x").version == 3
 
 
 def test_a_document_without_it_gets_it_with_the_next_change() -> None:
     things = one({"n": Int()})
     things.db_handler.create({"_id": "x", "n": 1})
-    after = things.access.modify("x", lambda _: {"n": 2}, "client", lambda _: None)
+    after = things.access.modify("x", Changes(lambda _: {"n": 2}), "client", None)
+    assert after is not None
     assert after["_meta"]["mtime"] is not None
     assert things.get_by_id("x").view("client") == after
 

@@ -217,7 +217,7 @@ def test_what_is_shown_is_valid_by_the_reading_schema() -> None:
     }
     validator = Draft202012Validator(made.models.views["client"].model_json_schema())
     for given in (full, {"text": "A", "below": {"x": 1}}):
-        shown = made.access.insert(made.models.create.document(given), "client")
+        _, shown = made.access.insert(made.models.create.document(given), "client")
         validator.validate(shown)
 
 

@@ -246,17 +246,43 @@ def test_integers_of_any_length_are_sorted(make: Make) -> None:
 # -- set-up ------------------------------------------------------------------------
 
 
-def test_indexes_of_an_earlier_set_up_go(make: Make) -> None:
-    def names(connector: DBSqliteConnector) -> set[str]:
-        sql = "SELECT name FROM sqlite_master WHERE name LIKE 'backo_items__%'"
-        return {row[0] for row in connector._run(sql)}
+def names_of_indexes(connector: DBSqliteConnector) -> set[str]:
+    sql = "SELECT name FROM sqlite_master WHERE name LIKE 'backo_items__%'"
+    return {row[0] for row in connector._run(sql)}
 
-    two = names(make(indexes=["title", "pages"]))
+
+def test_indexes_of_an_earlier_set_up_go(make: Make) -> None:
+    earlier = make(indexes=["title", "pages"])
+    two = names_of_indexes(earlier)
     assert len(two) == 3
-    assert names(make(indexes=["title", "pages"])) == two
-    one = names(make(indexes=["title"]))
+    earlier.close()
+    again = make(indexes=["title", "pages"])
+    assert names_of_indexes(again) == two
+    again.close()
+    one = names_of_indexes(make(indexes=["title"]))
     assert len(one) == 2
     assert len(one & two) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"indexes": ["pages"]}, {"indexes": []}])
+def test_indexes_of_another_connector_to_the_table_stay(
+    make: Make, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    first = make(indexes=["title"])
+    before = names_of_indexes(first)
+    (tmp_path / "link").symlink_to(tmp_path / "below")
+    again = tmp_path / "link" / "shelf.db"
+    make(path=again, restriction=lambda: {"pages": ("$lt", 300)}, **options)
+    assert names_of_indexes(first) >= before
+
+
+def test_without_indexes_those_of_other_processes_stay(make: Make) -> None:
+    first = make(indexes=["title"])
+    before = names_of_indexes(first)
+    first.close()
+    assert names_of_indexes(make()) >= before
+    make(indexes=[])
+    assert len(names_of_indexes(first)) == 1
 
 
 @pytest.mark.parametrize(

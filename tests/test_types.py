@@ -1111,6 +1111,33 @@ def sum_of(nodes: Any) -> int:
     return sum(node.get_value() for node in nodes)
 
 
+def test_computed_values_need_no_order() -> None:
+    fields = {
+        "eight": Int(set=(lambda root: root.four * 2, ["$.four"])),
+        "four": Int(set=lambda root: root.two * 2, required=True),
+        "two": Int(set=lambda root: root.one * 2),
+        "one": Int(default=1),
+    }
+    item = Dict(fields)
+    item.set({"one": 3})
+    assert item.get_value() == {"eight": 24, "four": 12, "two": 6, "one": 3}
+    item.one = 1
+    assert item.eight == 8
+
+
+def test_a_computation_that_fails_to_the_end_undoes_the_update() -> None:
+    fields = {
+        "bad": Int(set=lambda root: root.never * 2),
+        "good": Int(set=lambda root: root.one * 2),
+        "never": Int(),
+        "one": Int(),
+    }
+    item = Dict(fields)
+    with pytest.raises(TypeError, match="NoneType"):
+        item.set({"one": 3})
+    assert item.get_value() == dict.fromkeys(fields)
+
+
 def test_only_changes_listened_to_recompute() -> None:
     calls: list[int] = []
     element = Dict({"a": Int(), "b": Int()})

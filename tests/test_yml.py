@@ -329,3 +329,13 @@ def test_select_takes_a_filter_of_backo(books: DBYmlConnector) -> None:
             {"_id": "1", "address": {"zip": 1}},
         ]
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o400])
+def test_a_file_keeps_its_mode(books: DBYmlConnector, folder: Path, mode: int) -> None:
+    books.create({"_id": "a", "secret": "x"})
+    (folder / "a.yml").chmod(mode)
+    books.save("a", {"secret": "y"})
+    assert books.compare_and_set("a", {"_id": "a", "secret": "y"}, {"secret": "z"})
+    assert (folder / "a.yml").stat().st_mode & 0o777 == mode

@@ -7,17 +7,20 @@ residual answered here, so that both give the same documents over every store.
 """
 
 import dataclasses
-import json
-import os
-import secrets
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, ClassVar
 
-from backo.errors import DBError, NotFoundError
+from backo.connectors.ids import new_id
+from backo.connectors.restriction import guard
+from backo.connectors.texts import (
+    Document,
+    decode_document,
+    encode_document,
+    same_document,
+)
+from backo.errors import NotFoundError
 from backo.query.filter import (
     ALWAYS,
     Always,
@@ -35,7 +38,7 @@ from backo.query.filter import (
     order,
     predicate,
 )
-from backo.query.parse import UNTYPED, parse_python, parse_sort
+from backo.query.parse import UNTYPED, parse_python
 from backo.schema.plan import ItemPlan
 
 __all__ = [
@@ -43,20 +46,9 @@ __all__ = [
     "DBConnector",
     "Document",
     "Query",
-    "checked_id",
     "decode_document",
-    "encode_document",
-    "encode_replacement",
-    "id_for",
-    "new_id",
-    "not_found",
-    "project",
-    "same_document",
-    "select_by_find",
     "split",
 ]
-
-type Document = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +99,7 @@ class DBConnector(ABC):
         if kwargs:
             raise TypeError(f"{type(self).__name__} takes no {', '.join(kwargs)}")
         if self.restriction is not None and not self.capabilities.restriction:
-            _guard(self)
+            guard(self)
 
     # the six
 
@@ -116,8 +108,8 @@ class DBConnector(ABC):
         """Store a new document and give its ``_id``. :raises DuplicateIdError:"""
 
     @abstractmethod
-    def delete_by_id(self, _id: str) -> Any:
-        """Delete a document. :raises NotFoundError:"""
+    def delete_by_id(self, _id: str) -> bool:
+        """Delete a document, and give True. :raises NotFoundError:"""
 
     @abstractmethod
     def drop(self) -> None:
@@ -151,6 +143,10 @@ class DBConnector(ABC):
     def bind(self, plan: ItemPlan) -> None:
         """Take note of the collection's plan; called once, at registration."""
         self.plan = plan
+
+    def place(self) -> object:
+        """What identifies where documents are kept: equal for the same place."""
+        return id(self)
 
     def close(self) -> None:  # noqa: B027
         """Give back what the connector holds open; it may be used again after."""
@@ -300,213 +296,3 @@ def split(
             return (tree, ALWAYS) if exact else (ALWAYS, tree)
         case _:
             return (tree, ALWAYS) if can_push(tree) else (ALWAYS, tree)
-
-
-def select_by_find(
-    connector: DBConnector,
-    select_filter: Any,
-    projection: Any,
-    page_size: int,
-    skip: int,
-    sort_object: Any,
-) -> list[Document]:
-    """``select`` for stores whose own language is backo's filters."""
-    query = Query(
-        parse_python(select_filter, connector.plan),
-        parse_sort(sort_object, connector.plan),
-        skip,
-        page_size,
-    )
-    return [project(document, projection) for document in connector.find(query)]
-
-
-def project(document: Document, projection: Any) -> Document:
-    """The document with ``_id`` and the fields of ``{"a.b": 1}`` only; all if empty."""
-    if not projection:
-        return document
-    chosen: Document = {"_id": document.get("_id")}
-    for dotted in projection:
-        if projection[dotted]:
-            _copy_path(document, chosen, dotted.removeprefix("$.").split("."))
-    return chosen
-
-
-def _copy_path(source: Document, target: Document, names: list[str]) -> None:
-    for name in names[:-1]:
-        below = source.get(name)
-        if not isinstance(below, dict):
-            return
-        source, target = below, target.setdefault(name, {})
-    if names[-1] in source:
-        target[names[-1]] = source[names[-1]]
-
-
-# -- restriction -------------------------------------------------------------------
-
-
-def _guard(connector: DBConnector) -> None:
-    """Put the restriction before the instance's own ways to one document.
-
-    Done on the instance, so that subclasses with nothing but the six methods obey too.
-    """
-    connector.__dict__.update(
-        get_by_id=partial(_guarded_get, connector, connector.get_by_id),
-        get_json=partial(_guarded_text, connector, connector.get_json),
-        get_many=partial(_guarded_many, connector, connector.get_many),
-        save=partial(_after_get, connector, connector.save),
-        delete_by_id=partial(_after_get, connector, connector.delete_by_id),
-        compare_and_set=partial(_if_expected, connector, connector.compare_and_set),
-        compare_and_delete=partial(
-            _if_expected, connector, connector.compare_and_delete
-        ),
-    )
-
-
-def _guarded_get(
-    connector: DBConnector, get: Callable[[str], Document], _id: str
-) -> Document:
-    document = get(_id)
-    if not connector.permits(document):
-        raise not_found(_id)
-    return document
-
-
-def _guarded_text(connector: DBConnector, get: Callable[[str], str], _id: str) -> str:
-    text = get(_id)
-    if not connector.permits(json.loads(text)):
-        raise not_found(_id)
-    return text
-
-
-def _guarded_many(
-    connector: DBConnector,
-    get: Callable[[Iterable[str]], list[Document]],
-    ids: Iterable[str],
-) -> list[Document]:
-    return [document for document in get(ids) if connector.permits(document)]
-
-
-def _after_get(
-    connector: DBConnector, change: Callable[..., Any], _id: str, *values: Any
-) -> Any:
-    with connector._lock:
-        connector.get_by_id(_id)
-        return change(_id, *values)
-
-
-def _if_expected(
-    connector: DBConnector,
-    change: Callable[..., bool],
-    _id: str,
-    expected: Document,
-    *values: Any,
-) -> bool:
-    """What is not permitted was never read, so it cannot be what the caller expects."""
-    connector.get_by_id(_id)
-    return connector.permits(expected) and change(_id, expected, *values)
-
-
-# -- documents ---------------------------------------------------------------------
-
-_encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":")
-).encode
-_encode_sorted = json.JSONEncoder(sort_keys=True, default=repr).encode
-
-
-def not_found(_id: object) -> NotFoundError:
-    """The error for an id nothing has; of a long one, only the beginning."""
-    return NotFoundError(f"no item with _id {_id!r:.100}")
-
-
-def checked_id(_id: object) -> str:
-    """The id if a store of documents can hold it. :raises DBError: it cannot."""
-    if not isinstance(_id, str) or not _id:
-        raise DBError("an _id must be a string and not empty")
-    try:
-        _id.encode()
-    except UnicodeEncodeError as error:
-        raise DBError("an _id must be valid Unicode") from error
-    return _id
-
-
-def id_for(connector: DBConnector, document: Document) -> str:
-    """The id to create the document under: its own, or a generated one."""
-    given = document.get("_id")
-    return checked_id(connector.generate_id(document) if given is None else given)
-
-
-def encode_document(_id: str, document: Document) -> str:
-    """The document's JSON text, ``_id`` first. :raises DBError: it is no JSON."""
-    whole = {"_id": _id} | {k: v for k, v in document.items() if k != "_id"}
-    try:
-        text = _encode(whole)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise DBError(f"a document cannot be stored: {error}") from error
-    return text
-
-
-def encode_replacement(_id: str, document: Document) -> str:
-    """Like :func:`encode_document`, for an id that should be there.
-
-    :raises NotFoundError: no store of documents could hold the id.
-    """
-    try:
-        checked_id(_id)
-    except DBError as error:
-        raise not_found(_id) from error
-    return encode_document(_id, document)
-
-
-def decode_document(text: str) -> Document:
-    """The document of a JSON text. :raises DBError: it is none."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DBError(f"a stored document cannot be read: {error}") from error
-    if not isinstance(document, dict):
-        raise DBError("a stored document is no object")
-    return document
-
-
-def same_document(one: Document, other: Document) -> bool:
-    """Whether both are the same JSON; members may stand in another order."""
-    return one == other and _encode_sorted(one) == _encode_sorted(other)
-
-
-# -- ids ---------------------------------------------------------------------------
-
-
-class _Clock:
-    """Gives UUIDv7 numbers, each greater than the one before (RFC 9562, 6.2 method 2):
-    48 bits of milliseconds, then 74 that are random or count on from the last."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self.reset()
-
-    def reset(self) -> None:
-        self.lock = threading.Lock()
-
-    def tick(self) -> int:
-        now = (time.time_ns() // 1_000_000 << 74) | secrets.randbits(73)
-        with self.lock:
-            if now <= self.last:
-                now = self.last + 1 + secrets.randbits(32)
-            self.last = now
-        return now
-
-
-_clock = _Clock()
-if hasattr(os, "register_at_fork"):
-    # A child forked while another thread held the lock would wait for ever.
-    os.register_at_fork(after_in_child=_clock.reset)
-
-
-def new_id() -> str:
-    """A UUIDv7 as text; inside a process each sorts after the one before."""
-    tick = _clock.tick()
-    head, middle, tail = tick >> 74, tick >> 62 & 0xFFF, tick & (1 << 62) - 1
-    text = f"{head << 80 | 7 << 76 | middle << 64 | 2 << 62 | tail:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -3,25 +3,22 @@
 import threading
 from typing import Any, ClassVar
 
-from backo.connectors.base import (
-    Capabilities,
-    DBConnector,
+from backo.connectors.base import Capabilities, Query
+from backo.connectors.embedded import EmbeddedConnector
+from backo.connectors.texts import (
     Document,
-    Query,
     decode_document,
     encode_document,
     encode_replacement,
-    id_for,
     not_found,
     same_document,
-    select_by_find,
 )
 from backo.errors import DuplicateIdError
 
 __all__ = ["DBMemoryConnector"]
 
 
-class DBMemoryConnector(DBConnector):
+class DBMemoryConnector(EmbeddedConnector):
     """Keeps documents as JSON text, so that every one handed out is a private copy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(compare_and_set=True, json=True)
@@ -32,7 +29,7 @@ class DBMemoryConnector(DBConnector):
         super().__init__(**kwargs)
 
     def create(self, o: Document) -> str:
-        _id = id_for(self, o)
+        _id = self.id_for(o)
         text = encode_document(_id, o)
         with self._writing:
             if _id in self._texts:
@@ -55,10 +52,11 @@ class DBMemoryConnector(DBConnector):
             DBMemoryConnector.get_json(self, _id)
             self._texts[_id] = text
 
-    def delete_by_id(self, _id: str) -> None:
+    def delete_by_id(self, _id: str) -> bool:
         with self._writing:
             if self._texts.pop(_id, None) is None:
                 raise not_found(_id)
+        return True
 
     def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
         text = encode_replacement(_id, new)
@@ -82,20 +80,3 @@ class DBMemoryConnector(DBConnector):
     def find_pushed(self, query: Query) -> list[Document]:
         """Every document: the whole of a query is answered in Python."""
         return [decode_document(text) for text in tuple(self._texts.values())]
-
-    def select(
-        self,
-        select_filter: Any,
-        projection: Any = None,
-        page_size: int = 0,
-        num_of_element_to_skip: int = 0,
-        sort_object: Any = None,
-    ) -> list[Document]:
-        return select_by_find(
-            self,
-            select_filter,
-            projection,
-            page_size,
-            num_of_element_to_skip,
-            sort_object,
-        )

@@ -1,7 +1,7 @@
 """The embedded store for real work: JSON documents in a table of an SQLite file."""
 
 # ruff: noqa: S608
-# Table names are validated, expressions come from sqlite_query, values are bound.
+# Table names are validated, expressions come from the modules beside, values are bound.
 
 import hashlib
 import json
@@ -15,27 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backo.connectors.base import (
-    Capabilities,
-    DBConnector,
+from backo.connectors.base import Capabilities, Query
+from backo.connectors.embedded import EmbeddedConnector
+from backo.connectors.sqlite_columns import index_expression, odd_expression
+from backo.connectors.sqlite_functions import FUNCTIONS
+from backo.connectors.sqlite_pushing import is_small, pushable, sortable
+from backo.connectors.sqlite_query import Translator
+from backo.connectors.texts import (
     Document,
-    Query,
     decode_document,
     encode_document,
     encode_replacement,
-    id_for,
     not_found,
     same_document,
-    select_by_find,
-)
-from backo.connectors.sqlite_query import (
-    FUNCTIONS,
-    Translator,
-    index_expression,
-    is_small,
-    odd_expression,
-    pushable,
-    sortable,
 )
 from backo.errors import DBError, DuplicateIdError, PathNotFoundError
 from backo.query.filter import Always, Condition, Element, Filter, SortKey
@@ -69,16 +61,20 @@ class _Holder:
         self.close()
 
 
+_bound: weakref.WeakSet["DBSqliteConnector"] = weakref.WeakSet()
+"""The connectors of this process whose indexes are to stay."""
+
 _inherited: list[_Holder] = []
 """Connections of the parent process: kept, because closing them would harm it."""
 
 
-class DBSqliteConnector(DBConnector):
+class DBSqliteConnector(EmbeddedConnector):
     """Items as JSON documents in one table; filters, sorts and pages run as SQL.
 
     ``path`` is the file (made with its folder on demand), ``table`` the table, so that
     several collections may share one file. ``indexes=["$.title"]`` names the fields to
-    index; the indexes are made when the collection is registered. Those of datetimes
+    index; the indexes are made when the collection is registered, and those go which no
+    connector of this process names. Without ``indexes`` none goes. Those of datetimes
     and IP addresses use functions of backo, so that other programs can read the table
     but not write to it. ``synchronous`` is SQLite's pragma: with ``FULL`` what was
     saved survives a power cut. ``timeout`` is how many seconds to wait for a lock.
@@ -98,7 +94,7 @@ class DBSqliteConnector(DBConnector):
         *,
         path: str | os.PathLike[str],
         table: str = "items",
-        indexes: Iterable[str] = (),
+        indexes: Iterable[str] | None = None,
         synchronous: str = "FULL",
         timeout: float = 10.0,
         **kwargs: Any,
@@ -112,21 +108,26 @@ class DBSqliteConnector(DBConnector):
         self.path = Path(path)
         self.table = table
         self._name = f'"{table}"'
-        self.indexes = tuple(indexes)
+        self.indexes = None if indexes is None else tuple(indexes)
         self._synchronous = synchronous.upper()
         self._timeout = timeout
         self._local = threading.local()
         self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
         self._indexed: frozenset[tuple[str, ...]] = frozenset()
+        self._names: frozenset[str] = frozenset()
         self._odd = odd_expression(())
         self._translator = Translator()
         self._careful = Translator(careful=True)
         super().__init__(**kwargs)
 
+    def place(self) -> object:
+        # SQLite takes names for the same whatever their case.
+        return self.path.resolve(), self.table.lower()
+
     # one document
 
     def create(self, o: Document) -> str:
-        _id = id_for(self, o)
+        _id = self.id_for(o)
         text = encode_document(_id, o)
         try:
             self._run(f"INSERT INTO {self._name} VALUES (?, ?)", (_id, text))
@@ -151,8 +152,9 @@ class DBSqliteConnector(DBConnector):
         text = encode_replacement(_id, o)
         self._change(f"UPDATE {self._name} SET document = ? WHERE id = ?", text, _id)
 
-    def delete_by_id(self, _id: str) -> None:
+    def delete_by_id(self, _id: str) -> bool:
         self._change(f"DELETE FROM {self._name} WHERE id = ?", _id)
+        return True
 
     def _change(self, sql: str, *values: str) -> None:
         if not _is_text(values[-1]) or not self._run(f"{sql} RETURNING 1", values):
@@ -195,23 +197,6 @@ class DBSqliteConnector(DBConnector):
         self._run(f"DELETE FROM {self._name}")
 
     # many documents
-
-    def select(
-        self,
-        select_filter: Any,
-        projection: Any = None,
-        page_size: int = 0,
-        num_of_element_to_skip: int = 0,
-        sort_object: Any = None,
-    ) -> list[Document]:
-        return select_by_find(
-            self,
-            select_filter,
-            projection,
-            page_size,
-            num_of_element_to_skip,
-            sort_object,
-        )
 
     def can_push(self, leaf: Condition | Element) -> bool:
         return pushable(leaf)
@@ -276,12 +261,12 @@ class DBSqliteConnector(DBConnector):
     # indexes
 
     def bind(self, plan: ItemPlan) -> None:
-        """Take the plan and make the indexes; those of an earlier set-up go.
+        """Take the plan and make the indexes.
 
         :raises PathNotFoundError: an index names no field that can be indexed.
         """
         super().bind(plan)
-        wanted = [self._index(plan, dotted) for dotted in self.indexes]
+        wanted = [self._index(plan, dotted) for dotted in self.indexes or ()]
         self._indexed = frozenset(path for path, _ in wanted)
         self._odd = odd_expression(sorted(self._indexed))
         self._translator = Translator(self._indexed)
@@ -306,21 +291,32 @@ class DBSqliteConnector(DBConnector):
 
     def _make_indexes(self, definitions: list[str]) -> None:
         """Each index is named after its definition, so none is made twice."""
-        prefix = f"backo_{self.table}__"
+        prefix = f"backo_{self.table.lower()}__"
         wanted = {prefix + _digest(text): text for text in definitions}
-        sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
-        there = {name for name in _firsts(self._run(sql, (self.table,)))}
-        for name in sorted(there - wanted.keys()):
-            if name.startswith(prefix):
+        self._names = frozenset(wanted)
+        _bound.add(self)
+        sql = "SELECT name FROM sqlite_master WHERE type = 'index'"
+        there = {name for name in _firsts(self._run(sql)) if name.startswith(prefix)}
+        if self.indexes is not None:
+            for name in sorted(there - self._names_to_keep()):
                 self._run(f"DROP INDEX IF EXISTS {name}")
-        for name, text in wanted.items():
-            if name not in there:
-                self._run(f"CREATE INDEX IF NOT EXISTS {name} ON {self._name} {text}")
+        for name in sorted(wanted.keys() - there):
+            sql = f"CREATE INDEX IF NOT EXISTS {name} ON {self._name} {wanted[name]}"
+            self._run(sql)
+
+    def _names_to_keep(self) -> frozenset[str]:
+        """The indexes that some connector of this process made on this table."""
+        here = self.place()
+        return frozenset().union(
+            *(one._names for one in list(_bound) if one.place() == here)
+        )
 
     # connections
 
     def close(self) -> None:
-        """Close the connections of all threads; the next use opens new ones."""
+        """Close the connections of all threads; the next use opens new ones. The
+        indexes stay until another connector to the table is given ``indexes``."""
+        _bound.discard(self)
         for holder in list(self._open):
             holder.close()
         self._open = weakref.WeakSet()

@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -21,19 +22,16 @@ from urllib.parse import unquote
 
 import yaml
 
-from backo.connectors.base import (
-    Capabilities,
-    DBConnector,
+from backo.connectors.base import Capabilities, Query
+from backo.connectors.embedded import EmbeddedConnector
+from backo.connectors.texts import (
     Document,
-    Query,
     checked_id,
     decode_document,
     encode_document,
     encode_replacement,
-    id_for,
     not_found,
     same_document,
-    select_by_find,
 )
 from backo.errors import DBError, DuplicateIdError
 
@@ -46,7 +44,7 @@ _SETTLED = 50_000_000
 type _Stamp = tuple[int, int, int]
 
 
-class DBYmlConnector(DBConnector):
+class DBYmlConnector(EmbeddedConnector):
     """Keeps each item in ``<_id>.yml`` in the folder ``path``, made on demand.
 
     An edit from outside is seen by the next request; a file that is no longer YAML is
@@ -62,10 +60,13 @@ class DBYmlConnector(DBConnector):
         self._cache: dict[str, tuple[_Stamp, str]] = {}
         super().__init__(**kwargs)
 
+    def place(self) -> object:
+        return self.path.resolve()
+
     # one document
 
     def create(self, o: Document) -> str:
-        _id = id_for(self, o)
+        _id = self.id_for(o)
         text = encode_document(_id, o)
         with self._locked(create=True):
             if self._stored(_id) is not None:
@@ -88,10 +89,11 @@ class DBYmlConnector(DBConnector):
             self._present(_id)
             self._write(_id, text)
 
-    def delete_by_id(self, _id: str) -> None:
+    def delete_by_id(self, _id: str) -> bool:
         with self._locked():
             self._present(_id)
             self._remove(_id)
+        return True
 
     def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
         text = encode_replacement(_id, new)
@@ -123,23 +125,6 @@ class DBYmlConnector(DBConnector):
         for gone in self._cache.keys() - there:
             self._cache.pop(gone, None)
         return [decode_document(text) for _, text in texts if text is not None]
-
-    def select(
-        self,
-        select_filter: Any,
-        projection: Any = None,
-        page_size: int = 0,
-        num_of_element_to_skip: int = 0,
-        sort_object: Any = None,
-    ) -> list[Document]:
-        return select_by_find(
-            self,
-            select_filter,
-            projection,
-            page_size,
-            num_of_element_to_skip,
-            sort_object,
-        )
 
     # reading
 
@@ -198,8 +183,12 @@ class DBYmlConnector(DBConnector):
         path, new = self.path / _name_of(_id), self.path / ".new"
         content = _dump(json.loads(text))
         with _translated(path):
+            mode = _mode(path)
             new.unlink(missing_ok=True)
             with new.open("xb") as file:
+                if mode is not None:
+                    # Before there is anything to be read.
+                    new.chmod(mode)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -305,6 +294,14 @@ def _percent(text: str) -> str:
 
 def _stamp(status: os.stat_result) -> _Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _mode(path: Path) -> int | None:
+    """Who may read and write the file; None when there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 # -- YAML --------------------------------------------------------------------------

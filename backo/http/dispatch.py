@@ -88,13 +88,13 @@ class Dispatcher:
             for pattern, row in self._patterns
             if (match := pattern.fullmatch(path))
         ]
-        # A fixed path is no item's: what items allow is not allowed there.
-        found = [one for one in found if not one[1].groupdict()] or found
         if request.method == "HEAD":
             for row, match in found:
                 if row.method == "GET":
                     asked = _with_params(request, match.groupdict())
                     return self.respond(row, asked)
+        # A fixed path is no item's: what items allow is not allowed there.
+        found = [one for one in found if not one[1].groupdict()] or found
 
         def refuse() -> Response:
             methods = {row.method for row, _ in found}

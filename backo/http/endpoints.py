@@ -219,9 +219,22 @@ class _Rows:
     def _item(self, description: str) -> Answer:
         return Answer(description, self.shown, headers=("ETag",))
 
+    def _stored(
+        self, status: int, description: str, *headers: str
+    ) -> Mapping[int, Answer]:
+        """What a write answers with: the item, if the caller may read it."""
+        read = self.collection.rights["read"]
+        shown = self._item(description)
+        answers = {status: dataclasses.replace(shown, headers=(*headers, "ETag"))}
+        silent = Answer("It is stored; the caller may not read it", (), None, headers)
+        if read is False:
+            return {204: silent}
+        return {**answers, 204: silent} if callable(read) else answers
+
     def _list(self) -> Endpoint:
         office = self.office
-        as_json = filter_parameter(f"{self.component}Filter")
+        filters = filter_parameters(self.plan)
+        as_json = (filter_parameter(f"{self.component}Filter"),) if filters else ()
         pages = page_parameters(self.plan, office.page_size, office.max_page_size)
         return self._row(
             "list",
@@ -230,13 +243,12 @@ class _Rows:
             summary=f"List {self.collection.name}",
             description="A page of the items that match every condition. "
             "A field's name as a parameter is a condition on it.",
-            parameters=(as_json, *pages, *filter_parameters(self.plan)),
+            parameters=(*as_json, *pages, *filters),
             success={200: Answer("A page of items", (f"{self.component}Page",))},
             problems=(400, 406),
         )
 
     def _create(self) -> Endpoint:
-        created = self._item("The new item")
         return self._row(
             "create",
             handlers.create,
@@ -246,9 +258,7 @@ class _Rows:
             parameters=self.view,
             consumes={JSON: f"{self.component}Create"},
             check=partial(handlers.check_new, self.collection),
-            success={
-                201: dataclasses.replace(created, headers=("Location", "ETag")),
-            },
+            success=self._stored(201, "The new item", "Location"),
             problems=(400, 403, 406, 409, 413, 415, 422),
         )
 
@@ -279,7 +289,7 @@ class _Rows:
             parameters=(self.id, self.if_match, *self.view),
             consumes={JSON: f"{self.component}Update"},
             check=partial(handlers.check_changes, self.collection),
-            success={200: self._item("The changed item")},
+            success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )
 
@@ -299,7 +309,7 @@ class _Rows:
                 MERGE_PATCH: f"{self.component}Update",
                 JSON: f"{self.component}Patch",
             },
-            success={200: self._item("The changed item")},
+            success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )
 

@@ -9,8 +9,9 @@ import pydantic
 import pydantic_core
 from pydantic import ConfigDict, Discriminator, Field
 
+from backo.access import Changes
 from backo.backoffice import Backoffice
-from backo.collection import Collection, Lookup, is_readable
+from backo.collection import Collection, Lookup
 from backo.connectors.base import Query
 from backo.errors import (
     Fault,
@@ -82,8 +83,8 @@ def listing(collection: Collection, office: Lookup, request: Request) -> Respons
     plan = collection.plan
     page = parse_page(request.query, office.page_size, office.max_page_size)
     query = Query(
-        filter=parse_query(request.query, plan, is_readable),
-        sort=parse_sort(request.parameter("_sort"), plan, is_readable),
+        filter=parse_query(request.query, plan, plan.shows),
+        sort=parse_sort(request.parameter("_sort"), plan, plan.shows),
         skip=page.skip,
         limit=page.size,
     )
@@ -103,10 +104,12 @@ def _page(rows: list[Document], total: int | None, page: Page) -> Document:
 def create(collection: Collection, request: Request) -> Response:
     """Store a new item."""
     document = _valid(collection.models.create, request, collection.plan)
-    item = collection.access.insert(document, _view(request, collection.plan))
+    _id, item = collection.access.insert(document, _view(request, collection.plan))
+    place = ("location", f"{request.uri}/{_quoted(_id)}")
+    if item is None:
+        return Response(204, b"", None, (place,))
     body = to_json(item)
-    place = f"{request.uri}/{_quoted(item['_id'])}"
-    return Response(201, body, JSON, (("location", place), ("etag", _etag(body))))
+    return Response(201, body, JSON, (place, ("etag", _etag(body))))
 
 
 def read(collection: Collection, request: Request) -> Response:
@@ -124,7 +127,7 @@ def read(collection: Collection, request: Request) -> Response:
 def update(collection: Collection, request: Request) -> Response:
     """Change the fields that the body gives."""
     changes = _valid(collection.models.update, request, collection.plan)
-    return _modify(collection, request, lambda _before: changes)
+    return _modify(collection, request, Changes(lambda _before: changes, blind=True))
 
 
 def patch(collection: Collection, request: Request) -> Response:
@@ -136,21 +139,27 @@ def patch(collection: Collection, request: Request) -> Response:
 
         def after(before: Document) -> Any:
             return merge_patch(before, merge)
+
+        replay = None
     else:
         operations = _operations(request.body)
 
         def after(before: Document) -> Any:
             return json_patch(before, operations, plan.root)
 
+        def replay(complete: Document) -> Document:
+            untested = [one for one in operations if one["op"] != "test"]
+            return json_patch(complete, untested, plan.root)
+
     def changes(stored: Document) -> Document:
-        before = _addressable(stored, plan.root)
+        before = _addressable(stored, plan.root, plan.shows)
         patched = after(before)
         if not isinstance(patched, dict):
             raise ValidationError([Fault("$", "must be an object", "type")])
         changed = changed_fields(before, patched, plan.root)
         return _checked(collection.models.update.document, changed, plan)
 
-    return _modify(collection, request, changes)
+    return _modify(collection, request, Changes(changes, replay=replay))
 
 
 def delete(collection: Collection, request: Request) -> Response:
@@ -186,32 +195,34 @@ def _json(value: Any) -> Response:
     return Response(200, to_json(value))
 
 
-def _modify(
-    collection: Collection, request: Request, changes: Callable[[Document], Document]
-) -> Response:
+def _modify(collection: Collection, request: Request, changes: Changes) -> Response:
     item = collection.access.modify(
         request.path_params["id"],
         changes,
         _view(request, collection.plan),
         _precondition(request),
     )
+    if item is None:
+        return Response(204, b"", None)
     body = to_json(item)
     return Response(200, body, JSON, (("etag", _etag(body)),))
 
 
-def _addressable(value: Any, field: FieldPlan) -> Any:
+def _addressable(
+    value: Any, field: FieldPlan, shows: Callable[[FieldPlan], bool]
+) -> Any:
     """What a patch may speak of: every field at any depth, null where it is unset or
-    where nobody may read it."""
-    if field.unreadable:
+    where no answer shows it."""
+    if not shows(field):
         return None
     if field.kind is Kind.DICT:
         held = value if isinstance(value, dict) else {}
         return {
-            below.name: _addressable(held.get(below.name), below)
+            below.name: _addressable(held.get(below.name), below, shows)
             for below in field.fields
         }
     if field.element is not None and isinstance(value, list):
-        return [_addressable(one, field.element) for one in value]
+        return [_addressable(one, field.element, shows) for one in value]
     return value
 
 

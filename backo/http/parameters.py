@@ -58,7 +58,7 @@ def filter_parameters(plan: ItemPlan) -> tuple[Parameter, ...]:
     """One parameter for each field and operator that a filter may use."""
     return tuple(
         Parameter(_key(dotted, op), "query", schema, f"{dotted} {_MEANING[op]}")
-        for dotted, field in _filterable(plan.root)
+        for dotted, field in _filterable(plan.shown_root)
         for op in Op
         if op in operators_for(field)
         for schema in [_text_schema(field, op)]
@@ -79,8 +79,6 @@ _TAKEN = PAGE_PARAMETERS | {FILTER}
 def _filterable(field: FieldPlan) -> Iterator[tuple[str, FieldPlan]]:
     """Every field a filter may name, with its dotted path."""
     for child in field.fields:
-        if child.unreadable:
-            continue
         if child.kind is Kind.DICT:
             yield from _filterable(child)
         else:
@@ -210,7 +208,8 @@ def filter_schema(plan: ItemPlan, name: str) -> Schema:
     itself = {"$ref": f"#/components/schemas/{name}"}
     several = {"type": "array", "items": itself}
     conditions = {
-        dotted: _condition_schema(field) for dotted, field in _filterable(plan.root)
+        dotted: _condition_schema(field)
+        for dotted, field in _filterable(plan.shown_root)
     }
     combined = {"$and": several, "$or": several, "$not": itself}
     return {
@@ -279,29 +278,32 @@ def page_parameters(
     size = {"type": "integer", "minimum": 1, "maximum": max_page_size}
     skip = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**63, "default": 0}
     total: Schema = {"type": "integer", "enum": [0, 1], "default": 1}
+    about = "Fields to sort by, - for last first"
+    names = _sortable(plan)
+    sort = (Parameter("_sort", "query", _sort_schema(names), about),) if names else ()
     return (
         Parameter(
             "_page", "query", {**size, "default": page_size}, "Rows to answer with"
         ),
         Parameter("_skip", "query", skip, "Rows to leave out first"),
-        Parameter(
-            "_sort", "query", _sort_schema(plan), "Fields to sort by, - for last first"
-        ),
+        *sort,
         Parameter("_total", "query", total, "0: do not count all the rows that match"),
         view_parameter(plan),
     )
 
 
-def _sort_schema(plan: ItemPlan) -> Schema:
-    names = [
+def _sortable(plan: ItemPlan) -> list[str]:
+    # A sort cannot tell "-a" and "a,b" from a direction and from a list of names.
+    return [
         name
-        for name, field in _filterable(plan.root)
+        for name, field in _filterable(plan.shown_root)
         if field.kind not in UNSORTABLE and "[" not in field.path
+        if name[0] != "-" and "," not in name
     ]
-    # A sort cannot tell such a name from a list of names, or from a direction.
-    keys = "|".join(
-        literal(name) for name in names if name[0] != "-" and "," not in name
-    )
+
+
+def _sort_schema(names: list[str]) -> Schema:
+    keys = "|".join(map(literal, names))
     key = rf"-?(?:\$\.)?(?:{keys})"
     more = f"(?:,{key}){{0,{MAX_SORT_KEYS - 1}}}"
     return {

@@ -129,9 +129,10 @@ def _operations(plan: ItemPlan) -> Iterator[Schema]:
                 ["add", "replace"], _path([place]), field_schema(field, use)
             )
     yield from _removals(fields)
-    readable = [place for place, _ in _shown(plan.root, _Place())]
-    anything: Schema = {"description": "What must be there; 409 when it is not"}
-    yield _with_value(["test"], _path(readable), anything)
+    readable = [place for place, _ in _shown(plan.shown_root, _Place())]
+    if readable:
+        anything: Schema = {"description": "What must be there; 409 when it is not"}
+        yield _with_value(["test"], _path(readable), anything)
     yield from _transfers(plan, fields)
 
 
@@ -167,12 +168,11 @@ def _written(field: FieldPlan, above: _Place, use: Use) -> Iterator[_Written]:
 
 
 def _shown(field: FieldPlan, above: _Place) -> Iterator[tuple[_Place, FieldPlan]]:
-    """Every field that can be read, below Dicts at any depth."""
+    """Every field of what is shown, below Dicts at any depth."""
     for child in field.fields:
-        if not child.unreadable:
-            place = above.key(child.name)
-            yield place, child
-            yield from _shown(child, place)
+        place = above.key(child.name)
+        yield place, child
+        yield from _shown(child, place)
 
 
 def _removals(fields: Iterable[_Written]) -> Iterator[Schema]:
@@ -192,7 +192,7 @@ def _transfers(plan: ItemPlan, fields: Iterable[_Written]) -> Iterator[Schema]:
         if not place.many:
             group = alike.setdefault(_taken(field), ([], [], field.nullable))
             group[1].append(place)
-    for place, field in _shown(plan.root, _Place()):
+    for place, field in _shown(plan.shown_root, _Place()):
         if _taken(field) in alike:
             alike[_taken(field)][0].append(place)
     for sources, targets, nullable in alike.values():

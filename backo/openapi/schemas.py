@@ -29,12 +29,12 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
     everybody are not there."""
     name = component_name(collection.name)
     schemas = {f"{name}Question": _question(collection.plan)}
-    if not all(map(collection.forbids, ("read", "create", "modify"))):
-        schemas |= _view_schemas(collection, name)
     if not collection.forbids("read"):
+        schemas |= _view_schemas(collection, name)
         shown = reference(shown_component(name, collection.plan.view_names))
         schemas[f"{name}Page"] = _page(shown, collection.backoffice.max_page_size)
-        schemas[f"{name}Filter"] = filter_schema(collection.plan, f"{name}Filter")
+        if collection.plan.shown_root.fields:
+            schemas[f"{name}Filter"] = filter_schema(collection.plan, f"{name}Filter")
     if not collection.forbids("create"):
         schemas[f"{name}Create"] = collection.models.create.model_json_schema()
     if not collection.forbids("modify"):

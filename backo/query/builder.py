@@ -24,12 +24,13 @@ from backo.query.values import (
     from_python,
     read_json,
 )
-from backo.schema.patterns import linear_matcher
+from backo.schema.patterns import check_weight, linear_matcher
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
     "MAX_CONDITIONS",
     "MAX_DEPTH",
+    "MAX_PATTERNS",
     "FilterBuilder",
     "Readable",
     "Scope",
@@ -41,6 +42,8 @@ MAX_DEPTH = 50
 """Levels of objects and lists a filter may have."""
 MAX_CONDITIONS = 1000
 """Conditions (values of ``$in`` included) a client's filter may have."""
+MAX_PATTERNS = 8
+"""``$reg`` that a client's filter may have."""
 type Readable = Callable[[FieldPlan], bool]
 """Whether the caller may read, hence filter and sort by, a field."""
 
@@ -88,6 +91,7 @@ class FilterBuilder:
         self.read = read
         self.texts = texts
         self.left = most
+        self.patterns = 0
 
     # fields
 
@@ -189,6 +193,15 @@ class FilterBuilder:
             if self.left < 0:
                 scope.fail(f"a filter may have {MAX_CONDITIONS} conditions at most")
 
+    def _weigh(self, pattern: str, scope: Scope) -> None:
+        """Refuse a request's pattern that would cost too much, or one too many."""
+        if self.left is None:
+            return
+        check_weight(pattern)
+        self.patterns += 1
+        if self.patterns > MAX_PATTERNS:
+            scope.fail(f"a filter may have {MAX_PATTERNS} patterns at most")
+
     def _list(self, value: Any, scope: Scope) -> Sequence[Any]:
         if not isinstance(value, list | tuple):
             scope.fail("must be a list")
@@ -286,6 +299,7 @@ class FilterBuilder:
         if not isinstance(pattern, str):
             scope.fail("$reg takes a pattern")
         try:
+            self._weigh(pattern, scope)
             linear_matcher(pattern)
         except ValueError as error:
             raise FilterError(str(error), path=scope.label) from error

@@ -1,12 +1,13 @@
 """How two values of a document are compared, kind by kind."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Any
 
 from backo.schema.plan import Kind
+from backo.schema.wire import microseconds
 
 __all__ = [
     "WHOLE",
@@ -23,8 +24,6 @@ __all__ = [
 type Key = Callable[[object], Any]
 """Gives what stands for a value in comparisons, or None when it is of another type."""
 
-_EPOCH = datetime(1970, 1, 1)
-_MICROSECOND = timedelta(microseconds=1)
 WHOLE = frozenset({Kind.LIST, Kind.TUPLE, Kind.DICT, Kind.FREEDICT})
 """The kinds compared as a whole, by :func:`same`."""
 
@@ -49,13 +48,9 @@ def instant(value: object) -> int | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        return microseconds(datetime.fromisoformat(value))
     except ValueError:
         return None
-    offset = (moment.tzinfo or UTC).utcoffset(moment) or timedelta()
-    return (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND - (
-        offset // _MICROSECOND
-    )
 
 
 def address(value: object) -> str | None:

@@ -35,6 +35,9 @@ _IDS = itertools.count(-1, -1)
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes, datetime})
 """Types of values that copies may share."""
 
+_OF_UNSET = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+"""What a function may raise that meets an unset value."""
+
 REPLACED: dict[type, type["Mended"]] = {}
 """stricto's classes and those that replace them; filled by ``backo.schema.types``."""
 
@@ -303,10 +306,19 @@ class Mended(GenericType):  # type: ignore[misc]
             function, listens = function
         if not callable(function):
             return False
-        root = self.get_root()
-        if not concerns(root._changes._changes, listens, self.path_name()):
+        root, _id = self.get_root(), self._event_id
+        before, now = root.__dict__.get("_node_failed") or ({}, None)
+        changes = root._changes._changes
+        if _id not in before and not concerns(changes, listens, self.path_name()):
             return False
-        return self._node_take(function(root))
+        try:
+            computed = function(root)
+        except _OF_UNSET as error:
+            if now is None:
+                raise
+            now[_id] = error
+            return False
+        return self._node_take(computed)
 
     def _node_note_change(self) -> None:
         """Tell the root that this node has changed, unless it is not yet part of it."""
@@ -368,10 +380,30 @@ class Mended(GenericType):  # type: ignore[misc]
         root._changes.roll()
         if not root._changes.has_change():
             self.check_value()
+        failed: dict[int, Exception] = {}
         while root._changes.has_change():
-            root.compute_value()
-            root.check_value()
+            failed = self._node_compute(root, failed)
+            if not failed:
+                root.check_value()
             root._changes.roll()
+            if failed and not root._changes.has_change():
+                raise next(iter(failed.values()))
+
+    def _node_compute(
+        self, root: Any, before: dict[int, Exception]
+    ) -> dict[int, Exception]:
+        """Compute what is concerned, and what failed in the round ``before``; gives the
+        errors by the ids of their nodes.
+
+        A function may fail for want of a value that is computed after its own.
+        """
+        now: dict[int, Exception] = {}
+        root.__dict__["_node_failed"] = before, now
+        try:
+            root.compute_value()
+        finally:
+            del root.__dict__["_node_failed"]
+        return now
 
     def set(self, value: Any) -> None:
         """Set the value, compute and check the whole item, then call the handlers.
@@ -415,10 +447,17 @@ class Mended(GenericType):  # type: ignore[misc]
     def _node_check_hidden(self) -> None:
         """Check a field that the current user may not read.
 
-        One that they may not modify either is no field to them.
+        One that they may not modify either is no field to them. Of any other they hear
+        that it is required, or breaks a constraint; which one would tell of its value.
         """
         if self.can_modify() is not False:
-            self._node_check()
+            self._node_check_presence()
+            try:
+                self._node_check()
+            except SConstraintError:
+                raise SConstraintError(
+                    "{0}: Constraint not validated", self.path_name()
+                ) from None
         elif self._node_was_set() and not self._node_is_automatic():
             raise self._node_unknown()
 

@@ -229,15 +229,15 @@ class List(_Sequence, stricto.List):  # type: ignore[misc]
             return True
         GenericType.check_constraints(self, value)
         if self._min is not None and len(value) < self._min:
-            raise self._node_broken(f"Must have {self._min} elements at least", value)
+            raise self._node_broken("Must have {n} elements at least", self._min)
         if self._max is not None and len(value) > self._max:
-            raise self._node_broken(f"Must have {self._max} elements at most", value)
+            raise self._node_broken("Must have {n} elements at most", self._max)
         if self._uniq is True and _has_duplicate(value):
-            raise self._node_broken("duplicate value in list", value)
+            raise self._node_broken("duplicate value in list")
         return True
 
-    def _node_broken(self, what: str, value: Any) -> SConstraintError:
-        return SConstraintError("{0}: {what}", self.path_name(), what=what, value=value)
+    def _node_broken(self, what: str, n: int | None = None) -> SConstraintError:
+        return SConstraintError(f"{{0}}: {what}", self.path_name(), n=n)
 
     def get_selectors(self, index_or_slice: str | None, sel: Selector) -> Any:
         index = None if index_or_slice == "*" else index_or_slice

@@ -7,7 +7,7 @@ from typing import Any
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from backo.schema.wire import instant
+from backo.schema.wire import microseconds
 
 __all__ = ["enum", "in_format", "moment_within", "one_alternative", "pattern", "uniq"]
 
@@ -22,10 +22,10 @@ def in_format(canonical: Callable[[Any], Any], wanted: str, value: Any) -> Any:
 
 def moment_within(low: datetime | None, high: datetime | None, text: str) -> str:
     """``text``, an ISO 8601 moment, when it is between the bounds."""
-    moment = instant(datetime.fromisoformat(text))
-    if low is not None and moment < instant(low):
+    moment = microseconds(datetime.fromisoformat(text))
+    if low is not None and moment < microseconds(low):
         raise PydanticCustomError("min", "must be {it} or later", {"it": str(low)})
-    if high is not None and moment > instant(high):
+    if high is not None and moment > microseconds(high):
         raise PydanticCustomError("max", "must be {it} or earlier", {"it": str(high)})
     return text
 

@@ -59,11 +59,18 @@ def compile_item(name: str, model: Any) -> ItemPlan:
 
 
 class _Above:
-    """What a field inherits: whether its parents are read-only or unreadable."""
+    """What a field inherits: whether its parents are read-only, unreadable, guarded."""
 
-    def __init__(self, *, read_only: bool = False, unreadable: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        read_only: bool = False,
+        unreadable: bool = False,
+        guarded: bool = False,
+    ) -> None:
         self.read_only = read_only
         self.unreadable = unreadable
+        self.guarded = guarded
 
 
 def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
@@ -76,6 +83,7 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
     inherited = _Above(
         read_only=_closed(can_modify, above.read_only) or computed is not None,
         unreadable=_closed(can_read, above.unreadable),
+        guarded=above.guarded if can_read is None else callable(can_read),
     )
     return FieldPlan(
         name=name,
@@ -104,6 +112,7 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
         custom=_custom(node),
         read_only=inherited.read_only,
         unreadable=inherited.unreadable,
+        guarded=inherited.guarded,
         **_below(node, kind, path, inherited),
     )
 

@@ -1,5 +1,6 @@
 """pydantic's errors as ours: every fault, its path a selector, its code stable."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,20 @@ STRICTO_CODES: Mapping[type, str] = {
 }
 """stricto's errors under our stable codes."""
 
+WORDS: Mapping[str, str] = {
+    "Constraint not validated": "breaks a constraint",
+    "Not in union list": "is not one of the allowed values",
+    "Must be above Minimal": "is less than the minimum",
+    "Must be below Maximal": "is more than the maximum",
+    "Dont match regexp": "does not match the pattern",
+    "Cannot be empty": "is required",
+    "duplicate value in list": "must not hold a value twice",
+}
+"""Our words for stricto's."""
+
+_VALUE = re.compile(r'\s*\([^()]*\{value\}[^()]*\)?|\s*"?\{value\}"?')
+"""The value in stricto's messages: ``(value="{value}")``, ``"{value}"``."""
+
 OWN_CODES = frozenset({"enum", "format", "pattern", "uniq", "constraint", "min", "max"})
 
 
@@ -58,10 +73,19 @@ def stricto_faults(error: Exception) -> tuple[Fault, ...]:
 
 def _stricto_fault(error: Any) -> Fault:
     """stricto puts the path before its message: ``$.pages: Must be above Minimal``."""
-    path, _, message = error.to_string().partition(": ")
+    template = error.string_format
+    words = next((ours for theirs, ours in WORDS.items() if theirs in template), None)
+    path, _, message = _without_value(error).partition(": ")
     if not path.startswith("$"):
-        path, message = "$", error.to_string()
-    return Fault(path, message, STRICTO_CODES.get(type(error), "invalid"))
+        path, message = "$", _without_value(error)
+    return Fault(path, words or message, STRICTO_CODES.get(type(error), "invalid"))
+
+
+def _without_value(error: Any) -> str:
+    """What ``error`` says but for the value: the caller may be shown other fields than
+    the one that it was stored in."""
+    template = _VALUE.sub("", error.string_format)
+    return str(template.format(*error._my_args, **error._my_kwargs | {"value": ""}))
 
 
 def faults_of(error: pydantic.ValidationError, plan: ItemPlan) -> ValidationError:

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 from backo.schema import wire
+from backo.schema.defaults import shown_default
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
@@ -80,8 +81,9 @@ def field_schema(field: FieldPlan, use: Use) -> Schema:
         schema["readOnly"] = True
     if use is not Use.READ and field.unreadable:
         schema["writeOnly"] = True
-    if use is Use.CREATE and field.default is not None and not callable(field.default):
-        schema["default"] = field.default
+    default = shown_default(field, lambda one: one.unreadable or one.guarded)
+    if use is Use.CREATE and default is not None and not callable(default):
+        schema["default"] = default
     return schema
 
 

@@ -3,7 +3,8 @@ user what exists and what may be read or modified."""
 
 from typing import Any
 
-from backo.schema._mending import class_names
+from backo.schema._mending import class_names, copied
+from backo.schema.defaults import shown_default
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = ["item_meta"]
@@ -13,17 +14,24 @@ type Meta = dict[str, Any]
 
 def item_meta(field: FieldPlan, node: Any) -> Meta:
     """The meta structure of ``field``, with ``exists`` and ``rights`` as they are now
-    for ``node``: the field in an item, or the declared one below a List.
+    for ``node``, the field in an item.
 
-    A field that may not be read is left out by its parent.
+    What may not be read is left out by what holds it, and from defaults.
     """
+    return _meta(field, node, set())
+
+
+def _meta(field: FieldPlan, node: Any, hidden: set[int]) -> Meta:
+    """``hidden`` gets the ids of the plans below that may not be read."""
+    below = _below(field, node, hidden)
+    default = shown_default(field, lambda one: id(one) in hidden)
     meta: Meta = {
         "path": field.path,
         "kind": field.kind.value,
         "types": class_names(type(field.node)),
         "description": field.description,
         "required": field.required,
-        "default": _plain(field.default),
+        "default": _plain(default),
         "union": _plain(field.enum),
         "constraints": ["Callable"] * len(field.constraints),
         "transform": _plain(field.transform),
@@ -34,7 +42,7 @@ def item_meta(field: FieldPlan, node: Any) -> Meta:
             right: bool(node.is_allowed_to(right)) for right in ("read", "modify")
         },
     }
-    return meta | _bounds(field) | _below(field, node)
+    return meta | _bounds(field) | below
 
 
 def _bounds(field: FieldPlan) -> Meta:
@@ -48,19 +56,37 @@ def _bounds(field: FieldPlan) -> Meta:
     return meta
 
 
-def _below(field: FieldPlan, node: Any) -> Meta:
+def _below(field: FieldPlan, node: Any, hidden: set[int]) -> Meta:
     if field.kind is Kind.DICT:
-        shown = {
-            child.name: item_meta(child, node.__dict__[child.name])
-            for child in field.fields
-            if not child.unreadable and node.__dict__[child.name].is_allowed_to("read")
-        }
-        return {"sub_scheme": shown}
+        nodes = [(child, node.__dict__[child.name]) for child in field.fields]
+        shown = _readable(nodes, hidden)
+        return {"sub_scheme": {child.name: meta for child, meta in shown}}
+    nodes = [(one, _held(one, node)) for one in field.children]
+    metas = [meta for _, meta in _readable(nodes, hidden)]
     if field.element is not None:
-        return {"sub_type": item_meta(field.element, field.element.node)}
-    if field.elements:
-        return {"sub_types": [item_meta(one, one.node) for one in field.elements]}
-    return {}
+        return {"sub_type": metas[0]} if metas else {}
+    return {"sub_types": metas} if field.elements else {}
+
+
+def _held(element: FieldPlan, node: Any) -> Any:
+    """One of the values that ``node`` might hold, with the rights it would have."""
+    held = copied(element.node)
+    held.__dict__["_parent"] = node
+    if node._permissions.get_permissions_status():
+        held.enable_permissions()
+    return held
+
+
+def _readable(
+    nodes: list[tuple[FieldPlan, Any]], hidden: set[int]
+) -> list[tuple[FieldPlan, Meta]]:
+    shown = []
+    for field, node in nodes:
+        if field.unreadable or not node.is_allowed_to("read"):
+            hidden.update(id(one) for one in field.walk())
+        else:
+            shown.append((field, _meta(field, node, hidden)))
+    return shown
 
 
 def _plain(value: Any) -> Any:

@@ -87,6 +87,8 @@ class FieldPlan:
     """Never set by a caller: ``_id``, ``_meta``, ``set=``, ``can_modify=False``."""
     unreadable: bool = False
     """Never shown to anyone: ``can_read=False``, its own or inherited."""
+    guarded: bool = False
+    """Shown to whom a function allows it: ``can_read=f``, its own or inherited."""
 
     @property
     def dotted(self) -> str:
@@ -227,6 +229,21 @@ class ItemPlan:
         explicit = {f"+{view}" for view in named if not view.startswith("!")}
         return ("client", *sorted(plain), *sorted(explicit - {"+save"}))
 
+    @cached_property
+    def _shown(self) -> frozenset[str]:
+        views = (self.view(name) for name in self.view_names)
+        return frozenset(field.path for view in views for field in view.walk())
+
+    def shows(self, field: FieldPlan) -> bool:
+        """Whether some answer may show ``field``: only then may filters, sorts and
+        patches of a caller look at it."""
+        return not field.unreadable and field.path in self._shown
+
+    @cached_property
+    def shown_root(self) -> FieldPlan:
+        """The root with just what some answer may show."""
+        return _only(self.root, self.shows)
+
     def view(self, name: str) -> FieldPlan:
         """The root restricted to what the view ``name`` (or ``+name``) shows.
 
@@ -242,14 +259,25 @@ class ItemPlan:
         return shown
 
 
+def _only(field: FieldPlan, keep: Callable[[FieldPlan], bool]) -> FieldPlan:
+    kept = tuple(_only(child, keep) for child in field.fields if keep(child))
+    element = None if field.element is None else _only(field.element, keep)
+    return dataclasses.replace(field, fields=kept, element=element)
+
+
 def _restrict(field: FieldPlan, view: str) -> FieldPlan | None:
     """``field`` with what ``view`` leaves out removed; None when nothing is left.
 
     ``view`` leaves out what says ``!view``; ``+view`` takes only what says ``view``.
+    What says ``!client`` is in no other view either, unless it names that one: it is
+    not to be had by asking for just any other view.
     """
     explicit = view.startswith("+")
     name = view.removeprefix("+")
     if f"!{name}" in field.views:
+        return None
+    apart = "!client" in field.views and name not in ("client", "save")
+    if apart and name not in field.views:
         return None
     if explicit and name in field.views:
         return field

@@ -29,7 +29,7 @@ from backo.schema._in import In
 from backo.schema._mending import REPLACED, Mended
 from backo.schema._sequences import List, Tuple
 from backo.schema.patterns import matcher
-from backo.schema.wire import INT_MAX, INT_MIN, check_json, instant
+from backo.schema.wire import INT_MAX, INT_MIN, check_json, microseconds
 
 __all__ = [
     "Bool",
@@ -212,18 +212,15 @@ class Datetime(Extend, stricto.Datetime):  # type: ignore[misc]
         if value is None:
             return True
         GenericType.check_constraints(self, value)
-        if self._min is not None and instant(value) < instant(self._min):
-            raise self._node_out_of_bounds("above Minimal", value)
-        if self._max is not None and instant(value) > instant(self._max):
-            raise self._node_out_of_bounds("below Maximal", value)
+        if self._min is not None and microseconds(value) < microseconds(self._min):
+            raise self._node_out_of_bounds("Must be above Minimal", value)
+        if self._max is not None and microseconds(value) > microseconds(self._max):
+            raise self._node_out_of_bounds("Must be below Maximal", value)
         return True
 
-    def _node_out_of_bounds(self, where: str, value: Any) -> SConstraintError:
+    def _node_out_of_bounds(self, what: str, value: Any) -> SConstraintError:
         return SConstraintError(
-            '{0}: Must be {where} (value="{value}")',
-            self.path_name(),
-            where=where,
-            value=value,
+            f'{{0}}: {what} (value="{{value}}")', self.path_name(), value=value
         )
 
 

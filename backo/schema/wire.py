@@ -9,7 +9,7 @@ import binascii
 import functools
 import ipaddress
 import math
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,18 +22,25 @@ __all__ = [
     "canonical_ipnetwork",
     "canonical_url",
     "check_json",
-    "instant",
+    "microseconds",
 ]
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 """What every store and every client language holds exactly in one integer."""
 
 
-def instant(moment: datetime) -> datetime:
-    """The moment in UTC; one without an offset is taken to be in UTC already."""
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 UTC; without an offset the moment is taken to be in UTC.
+
+    A number, as the first and last hours of the calendar may be none of it in UTC.
+    """
+    offset = moment.utcoffset() or timedelta()
+    local = moment.replace(tzinfo=None) - _EPOCH
+    return local // _MICROSECOND - offset // _MICROSECOND
 
 
 @functools.lru_cache(maxsize=1024)

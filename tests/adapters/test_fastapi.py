@@ -9,6 +9,8 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.testclient import TestClient
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backo import Backoffice, Collection, Item, String, current_user
 from backo.connectors.memory import DBMemoryConnector
@@ -102,6 +104,29 @@ def test_the_user_that_a_dependency_sets_is_the_requests_user(
         made = http.post("/office/things", json={"x": "a"}, headers=headers)
         assert made.json()["_meta"]["created_by"]["login"] == (user or "ANONYMOUS")
     assert current_user.login == "ANONYMOUS"
+
+
+class _SetsUser:
+    """A middleware that takes the caller for Ada, and says so in two places."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        current_user.set({"_id": "1", "login": "ada"})
+        scope.setdefault("state", {})["user"] = {"_id": "1", "login": "ada"}
+        await self.app(scope, receive, send)
+
+
+def test_the_user_that_a_middleware_sets_is_not_the_requests_user() -> None:
+    def from_state(request: Request) -> None:
+        current_user.set(request.state.user)
+
+    for dependencies, login in (([], "ANONYMOUS"), ([Depends(from_state)], "ada")):
+        app = FastAPI(middleware=[Middleware(_SetsUser)])
+        app.include_router(office().router(), dependencies=dependencies)
+        made = TestClient(app).post("/office/things", json={"x": "a"})
+        assert made.json()["_meta"]["created_by"]["login"] == login
 
 
 def test_a_dependency_may_read_the_body_first() -> None:

@@ -45,6 +45,7 @@ __all__ = [
     "Answer",
     "Both",
     "EMMA",
+    "Servers",
     "both",
     "serve_fastapi",
     "serve_flask",

@@ -30,9 +30,10 @@ class SixMethods(DBConnector):
         self.items[_id] = {"_id": _id} | copy.deepcopy(o) | {"_id": _id}
         return _id
 
-    def delete_by_id(self, _id: str) -> None:
+    def delete_by_id(self, _id: str) -> bool:
         self.get_by_id(_id)
         del self.items[_id]
+        return True
 
     def drop(self) -> None:
         self.items.clear()

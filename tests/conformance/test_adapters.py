@@ -5,7 +5,15 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conformance.adapters import ANY_STORE, EMMA, Both, both, servers, shelf
+from tests.conformance.adapters import (
+    ANY_STORE,
+    EMMA,
+    Both,
+    Servers,
+    both,
+    servers,
+    shelf,
+)
 
 __all__ = ["both", "servers", "shelf"]
 
@@ -97,6 +105,18 @@ def test_head_is_get_without_the_body(shelf: Both) -> None:
     for path in ("/books", "/books/1", "/books/none", "/_meta", "/_openapi", "/_docs"):
         get, head = shelf("GET", path), shelf("HEAD", path)
         assert (head.status, head.headers, head.body) == (get.status, get.headers, b"")
+
+
+@ANY_STORE
+@pytest.mark.parametrize("_id", ["_meta", "_check"])
+def test_head_is_get_where_an_id_looks_like_an_operation(
+    both: Both, servers: Servers, _id: str
+) -> None:
+    path = f"/books/{_id}"
+    assert (both("GET", path).status, both("HEAD", path).status) == (404, 404)
+    for offices in servers.offices:
+        offices["memory"].books.db_handler.create({"_id": _id, **EMMA})
+    assert (both("GET", path).status, both("HEAD", path).status) == (200, 200)
 
 
 # --- Patches --------------------------------------------------------------------------

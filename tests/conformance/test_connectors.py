@@ -117,7 +117,7 @@ def test_save_replaces_the_whole(connector: DBConnector) -> None:
 
 def test_delete(connector: DBConnector) -> None:
     fill(connector, {"_id": "a"}, {"_id": "b"})
-    connector.delete_by_id("a")
+    assert connector.delete_by_id("a") is True
     with pytest.raises(NotFoundError):
         connector.get_by_id("a")
     assert ids(connector.find(Query())) == ["b"]

@@ -75,7 +75,8 @@ def _refuse(error: Exception) -> Callable[[], None]:
     ],
 )
 @pytest.mark.parametrize(
-    "operation", ["things_list", "office_get_meta", "office_get_openapi", "office_get_docs"]
+    "operation",
+    ["things_list", "office_get_meta", "office_get_openapi", "office_get_docs"],
 )
 def test_jwt_auth_guards_every_route(
     operation: str, auth: Callable[..., Any], status: int

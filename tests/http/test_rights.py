@@ -40,7 +40,7 @@ def test_what_nobody_may_do_is_no_operation(right: str) -> None:
     ids = {row.operation_id for row in ask.dispatcher.rows if row.tag == "things"}
     left = EVERYTHING - OPERATIONS[right]
     assert ids == {f"things_{verb}" for verb in left}
-    document = told(ask("office_openapi"))
+    document = told(ask("office_get_openapi"))
     described = {
         operation["operationId"]
         for path in document["paths"].values()
@@ -54,8 +54,10 @@ def test_a_collection_nobody_may_use_is_not_there() -> None:
     collection = one({"x": Int()}, **{f"can_{right}": False for right in OPERATIONS})  # type: ignore[arg-type]
     ask = ask_about(collection)
     assert not any(row.tag == "things" for row in ask.dispatcher.rows)
-    assert not any("things" in path for path in told(ask("office_openapi"))["paths"])
-    assert b"things" not in ask("office_meta").body
+    assert not any(
+        "things" in path for path in told(ask("office_get_openapi"))["paths"]
+    )
+    assert b"things" not in ask("office_get_meta").body
 
 
 def only(role: str) -> Callable[[str, Any], bool]:
@@ -133,7 +135,7 @@ def test_a_field_nobody_may_read_is_nowhere() -> None:
     ):
         assert answer.status in (200, 201)
         assert b"key" not in answer.body and b"pin" not in answer.body
-    assert b'"pin"' not in ask("office_meta").body
+    assert b'"pin"' not in ask("office_get_meta").body
     assert store.get_by_id("1")["x"] == 2
     for secret, unknown in (
         ("key=s", "kex=s"),

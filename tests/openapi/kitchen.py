@@ -156,7 +156,7 @@ def kitchen() -> Backoffice:
         Collection("odd-names", _odd(), DBMemoryConnector()),
         Collection("unread", _plain(), DBMemoryConnector(), can_read=False),
         Collection(
-            "frozen",
+            "constants",
             _plain(),
             DBMemoryConnector(),
             can_create=False,

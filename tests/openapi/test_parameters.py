@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from backo import Backoffice, Collection, Int, Item
+from backo.connectors.memory import DBMemoryConnector
 from backo.errors import FilterError
 from backo.http.parameters import filter_parameters, page_parameters
 from backo.query.filter import Op
@@ -126,3 +128,15 @@ def test_the_pattern_of_a_sort_takes_what_the_parser_takes(tmp_path: Path) -> No
         assert not validator.is_valid(text)
         with pytest.raises(FilterError):
             parse_sort(text, plan)
+
+
+def test_where_no_field_may_be_read_there_is_nothing_to_sort_or_filter_by() -> None:
+    office = Backoffice("office")
+    item = Item({"x": Int()}, can_read=False)
+    office.register_collection(Collection("things", item, DBMemoryConnector()))
+    document = office.get_openapi()
+    names = {
+        one["name"] for one in document["paths"]["/office/things"]["get"]["parameters"]
+    }
+    assert names == {"_page", "_skip", "_total", "_view"}
+    assert "ThingsFilter" not in document["components"]["schemas"]

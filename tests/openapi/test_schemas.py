@@ -47,9 +47,9 @@ def test_a_collection_gives_its_own_routes_and_schemas(tmp_path: Path) -> None:
 def test_what_is_forbidden_to_everybody_has_no_schema(
     schemas: dict[str, Any],
 ) -> None:
-    assert "FrozenCreate" not in schemas
-    assert "FrozenUpdate" not in schemas
-    assert "FrozenPatch" not in schemas
+    assert "ConstantsCreate" not in schemas
+    assert "ConstantsUpdate" not in schemas
+    assert "ConstantsPatch" not in schemas
     assert "UnreadPage" not in schemas
     assert "UnreadFilter" not in schemas
 

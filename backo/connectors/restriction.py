@@ -1,0 +1,75 @@
+"""The restriction of a connector, in front of its ways to one document."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backo.connectors.texts import Document, not_found
+
+if TYPE_CHECKING:
+    from backo.connectors.base import DBConnector
+
+__all__ = ["guard"]
+
+
+def guard(connector: "DBConnector") -> None:
+    """Put the restriction before the instance's own ways to one document.
+
+    Done on the instance, so that subclasses with nothing but the six methods obey too.
+    """
+    connector.__dict__.update(
+        get_by_id=partial(_guarded_get, connector, connector.get_by_id),
+        get_json=partial(_guarded_text, connector, connector.get_json),
+        get_many=partial(_guarded_many, connector, connector.get_many),
+        save=partial(_after_get, connector, connector.save),
+        delete_by_id=partial(_after_get, connector, connector.delete_by_id),
+        compare_and_set=partial(_if_expected, connector, connector.compare_and_set),
+        compare_and_delete=partial(
+            _if_expected, connector, connector.compare_and_delete
+        ),
+    )
+
+
+def _guarded_get(
+    connector: "DBConnector", get: Callable[[str], Document], _id: str
+) -> Document:
+    document = get(_id)
+    if not connector.permits(document):
+        raise not_found(_id)
+    return document
+
+
+def _guarded_text(connector: "DBConnector", get: Callable[[str], str], _id: str) -> str:
+    text = get(_id)
+    if not connector.permits(json.loads(text)):
+        raise not_found(_id)
+    return text
+
+
+def _guarded_many(
+    connector: "DBConnector",
+    get: Callable[[Iterable[str]], list[Document]],
+    ids: Iterable[str],
+) -> list[Document]:
+    return [document for document in get(ids) if connector.permits(document)]
+
+
+def _after_get(
+    connector: "DBConnector", change: Callable[..., Any], _id: str, *values: Any
+) -> Any:
+    with connector._lock:
+        connector.get_by_id(_id)
+        return change(_id, *values)
+
+
+def _if_expected(
+    connector: "DBConnector",
+    change: Callable[..., bool],
+    _id: str,
+    expected: Document,
+    *values: Any,
+) -> bool:
+    """What is not permitted was never read, so it cannot be what the caller expects."""
+    connector.get_by_id(_id)
+    return connector.permits(expected) and change(_id, expected, *values)
