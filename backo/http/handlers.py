@@ -13,6 +13,7 @@ from backo.access import Changes
 from backo.backoffice import Backoffice
 from backo.collection import Collection, Lookup
 from backo.connectors.base import Query
+from backo.documents import overlay
 from backo.errors import (
     Fault,
     FilterError,
@@ -20,7 +21,13 @@ from backo.errors import (
     ValidationError,
 )
 from backo.http.messages import JSON, Request, Response, media_type
-from backo.http.patch import MAX_OPERATIONS, changed_fields, json_patch, merge_patch
+from backo.http.patch import (
+    MAX_OPERATIONS,
+    changed_fields,
+    json_patch,
+    merge_patch,
+    unknown_fields,
+)
 from backo.http.problems import BadBodyError, to_json
 from backo.query.filter import Page
 from backo.query.parse import parse_page, parse_query, parse_sort
@@ -136,9 +143,11 @@ def patch(collection: Collection, request: Request) -> Response:
     media, _ = media_type(request.headers.get("content-type", ""))
     if media == MERGE_PATCH:
         merge = _parsed(request.body)
+        unknown = unknown_fields(merge, plan.root)
 
         def after(before: Document) -> Any:
-            return merge_patch(before, merge)
+            merged = merge_patch(before, merge)
+            return overlay(merged, unknown, plan.root) if unknown else merged
 
         replay = None
     else:

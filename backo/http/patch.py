@@ -9,7 +9,7 @@ from backo.errors import ConflictError, Fault, ValidationError
 from backo.http.problems import to_json
 from backo.schema.plan import FieldPlan, Kind
 
-__all__ = ["changed_fields", "json_patch", "merge_patch"]
+__all__ = ["changed_fields", "json_patch", "merge_patch", "unknown_fields"]
 
 type Document = dict[str, Any]
 type Steps = list[str]
@@ -94,14 +94,27 @@ def merge_patch(document: Any, patch: Any) -> Any:
     return merged
 
 
+def unknown_fields(patch: Any, field: FieldPlan) -> Document:
+    """The part of a merge patch that the schema does not know, at any depth: removing
+    it would go unnoticed."""
+    found: Document = {}
+    for key, value in patch.items() if isinstance(patch, dict) else ():
+        child = field.field(key)
+        if child is None:
+            found[key] = value
+        elif child.kind is Kind.DICT and (below := unknown_fields(value, child)):
+            found[key] = below
+    return found
+
+
 def changed_fields(before: Document, after: Document, field: FieldPlan) -> Document:
-    """What must be changed to come from ``before`` to ``after``: a key that is gone is
-    null, in Dicts at any depth."""
+    """What must be changed to come from ``before``, whose keys are fields, to
+    ``after``: a key that is gone is null, in Dicts at any depth."""
     changes: Document = {}
     for key in (*before, *(key for key in after if key not in before)):
         child = field.field(key)
         old, new = before.get(key), after.get(key)
-        if _same(old, new):
+        if child is not None and _same(old, new):
             continue
         if child is not None and child.kind is Kind.DICT and key not in after:
             new = {}

@@ -165,6 +165,21 @@ def test_merge_patch_takes_null_as_removal(shelf: Both) -> None:
     assert book["shelf"] == {"room": "attic", "row": 3}
 
 
+def test_a_merge_patch_may_not_remove_what_is_no_field(shelf: Both) -> None:
+    refused = shelf(
+        "PATCH",
+        "/books/2",
+        {"": None, "shelf": {"colour": None}, "pages": "many"},
+        media="application/merge-patch+json",
+    )
+    assert refused.status == 422
+    assert {fault["path"]: fault["code"] for fault in refused.json["errors"]} == {
+        "$.": "unknown_field",
+        "$.shelf.colour": "unknown_field",
+        "$.pages": "type",
+    }
+
+
 @pytest.mark.parametrize(
     ("operation", "status"),
     [
