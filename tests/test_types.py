@@ -147,9 +147,9 @@ def test_an_int_refuses_booleans_and_other_types(value: Any) -> None:
 
 def test_an_int_has_64_bits() -> None:
     item = Dict({"x": Int()})
-    for value in (2**63, -(2**63) - 1):
+    for value in (2**63, -(2**63)):
         refused(item, {"x": value}, SConstraintError)
-    for value in (2**63 - 1, -(2**63)):
+    for value in (2**63 - 1, 1 - 2**63):
         item.set({"x": value})
 
 
@@ -1295,7 +1295,7 @@ def json_values() -> st.SearchStrategy[Any]:
 
 SCALARS: list[tuple[Callable[[], Any], st.SearchStrategy[Any]]] = [
     (String, texts()),
-    (Int, st.integers(-(2**63), 2**63 - 1)),
+    (Int, st.integers(1 - 2**63, 2**63 - 1)),
     (Float, st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9)),
     (Bool, st.booleans()),
     (Bytes, st.binary(max_size=4)),

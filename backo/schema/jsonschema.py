@@ -150,16 +150,15 @@ def _int(field: FieldPlan, _use: Use) -> Schema:
     # 2**63 can be written as a float, which FastAPI's model of OpenAPI makes of it;
     # 2**63 - 1 cannot.
     schema: Schema = {"type": "integer", "format": "int64"}
-    schema["minimum"] = _larger(field.minimum, wire.INT_MIN)
+    if field.minimum is None or field.minimum < wire.INT_MIN:
+        schema["exclusiveMinimum"] = wire.INT_MIN - 1
+    else:
+        schema["minimum"] = field.minimum
     if field.maximum is None or field.maximum > wire.INT_MAX:
         schema["exclusiveMaximum"] = wire.INT_MAX + 1
     else:
         schema["maximum"] = field.maximum
     return schema
-
-
-def _larger(declared: int | None, least: int) -> int:
-    return least if declared is None else max(declared, least)
 
 
 def _float(field: FieldPlan, _use: Use) -> Schema:

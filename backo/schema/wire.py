@@ -25,8 +25,9 @@ __all__ = [
     "microseconds",
 ]
 
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-"""What every store and every client language holds exactly in one integer."""
+INT_MIN, INT_MAX = 1 - 2**63, 2**63 - 1
+"""What every store and every client language holds exactly in one integer, but for
+-2**63: pydantic takes it from JSON as -9223372036854775808, and not as -9.2…e18."""
 
 
 _EPOCH = datetime(1970, 1, 1)
