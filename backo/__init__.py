@@ -20,6 +20,7 @@ from backo.errors import (
     NotFoundError,
     PathNotFoundError,
     PreconditionError,
+    ReferencedError,
     SAttributeError,
     SConstraintError,
     SError,
@@ -28,11 +29,15 @@ from backo.errors import (
     SRightError,
     SSyntaxError,
     STypeError,
+    UnknownReferenceError,
     ValidationError,
 )
 from backo.item import Item
 from backo.log import LogLevel, log_system
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
+from backo.references.checking import BrokenLink
+from backo.references.fields import Ref, RefsList
+from backo.schema.reference import DeleteStrategy, FillStrategy
 from backo.schema.types import (
     Bool,
     Bytes,
@@ -58,6 +63,7 @@ __all__ = [
     "BackoError",
     "Backoffice",
     "Bool",
+    "BrokenLink",
     "Bytes",
     "Collection",
     "Complex",
@@ -68,10 +74,12 @@ __all__ = [
     "DBSqliteConnector",
     "DBYmlConnector",
     "Datetime",
+    "DeleteStrategy",
     "Dict",
     "DuplicateIdError",
     "Extend",
     "FileError",
+    "FillStrategy",
     "FilterError",
     "Float",
     "FreeDict",
@@ -88,6 +96,9 @@ __all__ = [
     "Operator",
     "PathNotFoundError",
     "PreconditionError",
+    "Ref",
+    "ReferencedError",
+    "RefsList",
     "SAttributeError",
     "SConstraintError",
     "SError",
@@ -100,6 +111,7 @@ __all__ = [
     "StandardMetaDataHandler",
     "String",
     "Tuple",
+    "UnknownReferenceError",
     "Url",
     "ValidationError",
     "current_user",

@@ -1,13 +1,22 @@
 """Backoffice: the application itself, a set of collections served together."""
 
+import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from backo import transaction
 from backo.collection import Collection
-from backo.connectors.base import DBConnector
-from backo.errors import FrozenError, SSyntaxError
+from backo.connectors.base import DBConnector, Document, Query
+from backo.errors import VALUE_ERRORS, FrozenError, SSyntaxError
+from backo.log import log_system
+from backo.references.checking import BrokenLink, Progress, broken_links
+from backo.references.graph import Graph
+from backo.references.work import edited
 from backo.schema.models import component_name
+from backo.schema.plan import ItemPlan
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -15,7 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Backoffice"]
 
+_logger = log_system.get_or_create_logger("backoffice")
+
 MIB = 1024 * 1024
+
+
+def _silent(_name: str, documents: Iterable[Document]) -> Iterable[Document]:
+    return documents
 
 
 class Backoffice:
@@ -56,6 +71,7 @@ class Backoffice:
         self.max_body_size = max_body_size
         self.collections: dict[str, Collection] = {}
         self.frozen = False
+        self._graph: Graph | None = None
         self._freezing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -116,6 +132,86 @@ class Backoffice:
         except KeyError:
             raise SSyntaxError("{0} has no collection {1}", self.name, name) from None
 
+    @property
+    def graph(self) -> Graph:
+        """Which fields of its collections point to which; it follows the schemas."""
+        plans = {name: one.plan for name, one in self.collections.items()}
+        known = self._graph
+        if known is None or not _same(known.plans, plans):
+            known = self._graph = Graph(plans)
+        return known
+
+    def check_syntax(self) -> list[str]:
+        """Find all mistakes in the references of all collections, before any request:
+        each is logged as a warning and is in the list. Handlers of ``check_syntax`` in
+        the schemas are called too."""
+        for one in self.collections.values():
+            one.model.trigg("check_syntax")
+        mistakes = [str(mistake) for mistake in self.graph.mistakes]
+        for mistake in mistakes:
+            _logger.warning(mistake)
+        return mistakes
+
+    def check_references(
+        self, repair: bool = False, progress: Progress = _silent
+    ) -> list[BrokenLink]:
+        """Find the links of which a half is missing or leads nowhere; with ``repair``,
+        mend them.
+
+        A missing half is made; where another item has its place already, and where an
+        item is not there, the half that is left is taken away. Nobody else writes
+        meanwhile. What a schema does not allow to be mended stays, and is in the list
+        with ``repaired`` false.
+
+        :param progress: is handed each collection's name and documents, and hands them
+            on: for a progress bar.
+        """
+        graph = self.graph
+        stores = [one.db_handler for one in self.collections.values()]
+        with transaction.unit_of_work(stores=stores) if repair else nullcontext():
+            found = broken_links(
+                graph,
+                {
+                    name: progress(name, one.db_handler.find(Query()))
+                    for name, one in self.collections.items()
+                },
+            )
+            return [self._mended(link) for link in found] if repair else found
+
+    def _mended(self, link: BrokenLink) -> BrokenLink:
+        (name, _id), edit = link.mend
+        change = partial(edited, edits=[edit])
+        try:
+            with transaction.unit_of_work():
+                self.collections[name].linked.relink(_id, change)
+        except VALUE_ERRORS as error:
+            _logger.warning("%s, and cannot be repaired: %s", link, error)
+            return link
+        return dataclasses.replace(link, repaired=True)
+
+    def start_transaction(self) -> int:
+        """Begin a transaction; what is given its id as ``transaction_id=`` belongs to
+        it, until :meth:`stop_transaction` or :meth:`rollback_transaction`."""
+        return transaction.start()
+
+    def stop_transaction(self, transaction_id: int) -> None:
+        """Make everything that was done in the transaction hold.
+
+        :raises BackoError: there is no such transaction, or it has ended.
+        """
+        transaction.stop(transaction_id)
+
+    def rollback_transaction(self, transaction_id: int) -> None:
+        """Undo everything that was done in the transaction.
+
+        :raises BackoError: there is no such transaction, or it has ended.
+        """
+        transaction.rollback(transaction_id)
+
+    def transaction(self) -> AbstractContextManager[transaction.Unit]:
+        """A context in which all writes hold, or, when anything is raised, none."""
+        return transaction.unit_of_work()
+
     def get_meta(self) -> dict[str, Any]:
         """What the backoffice is: its name, and the meta structure of each collection
         the current user may see."""
@@ -130,7 +226,13 @@ class Backoffice:
         }
 
     def freeze(self) -> None:
-        """Compile everything and allow no change of any schema from now on."""
+        """Compile everything and allow no change of any schema from now on.
+
+        :raises SSyntaxError: a reference is wrong.
+        """
+        mistakes = self.graph.mistakes
+        if mistakes:
+            raise SSyntaxError("{0}", "; ".join(map(str, mistakes)))
         with self._freezing:
             for one in self.collections.values():
                 one.item_needed  # noqa: B018 - computed now, so that requests only read
@@ -167,6 +269,10 @@ class Backoffice:
         from backo.openapi.ui import ApiPages
 
         return ApiPages(self, prefix).described
+
+
+def _same(one: Mapping[str, ItemPlan], other: Mapping[str, ItemPlan]) -> bool:
+    return list(one) == list(other) and all(one[name] is other[name] for name in one)
 
 
 def _mixes(one: DBConnector, other: DBConnector) -> bool:

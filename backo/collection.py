@@ -2,12 +2,14 @@
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, Protocol
 
 from backo.access import Access, Document
 from backo.connectors.base import DBConnector, Query
+from backo.connectors.store import Store
 from backo.errors import (
     VALUE_ERRORS,
     Fault,
@@ -18,19 +20,22 @@ from backo.errors import (
     ValidationError,
 )
 from backo.item import Item
+from backo.linked import Linked
 from backo.query.parse import parse_python, parse_sort
+from backo.references.graph import Graph
+from backo.references.maintenance import Links
 from backo.schema.compiler import compile_item
 from backo.schema.faults import faults_in, stricto_faults
 from backo.schema.meta import item_meta
 from backo.schema.models import ItemModels, compile_models
 from backo.schema.plan import FieldPlan, ItemPlan, Right
 from backo.schema.types import GenericType
+from backo.transaction import Unit, unit_of_work
 
 __all__ = ["Collection", "Lookup", "is_readable"]
 
 RIGHTS = ("read", "create", "modify", "delete")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_EVENTS_OF_DELETE = frozenset({"before_delete"})
 
 
 class Lookup(Protocol):
@@ -40,6 +45,9 @@ class Lookup(Protocol):
     frozen: bool
     page_size: int
     max_page_size: int
+
+    @property
+    def graph(self) -> Graph: ...
 
     def collection(self, name: str) -> "Collection": ...
 
@@ -85,6 +93,8 @@ class Collection:
         )
         self.refuse_filter = refuse_filter
         self.access = Access(self)
+        self.linked = Linked(self)
+        self.links = Links(name, self)
         self._backoffice: Lookup | None = None
         self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
 
@@ -113,7 +123,8 @@ class Collection:
         if self._compiled is None or self._compiled[0] != revision:
             plan = compile_item(self.name, self.model)
             self._compiled = (revision, plan, compile_models(plan))
-            self.__dict__.pop("item_needed", None)
+            for derived in ("item_needed", "_events"):
+                self.__dict__.pop(derived, None)
             self.db_handler.bind(plan)
         return self._compiled
 
@@ -157,7 +168,7 @@ class Collection:
 
         :raises SSyntaxError: there is none.
         """
-        return self.backoffice.collection(name)
+        return self if name == self.name else self.backoffice.collection(name)
 
     @property
     def backoffice(self) -> Lookup:
@@ -213,15 +224,79 @@ class Collection:
         plan = self._compile()[1]
         reading = callable(self.rights["read"]) or not plan.read_static
         writing = reading or not plan.write_static
-        deleting = reading or any(
-            name in _EVENTS_OF_DELETE for f in plan.root.walk() for name, _ in f.events
-        )
+        deleting = reading or self.told_of_delete
         static = {"read": reading, "create": writing, "modify": writing}
         needed = {**static, "delete": deleting}
         return {
             right: need or callable(self.rights[right])
             for right, need in needed.items()
         }
+
+    # --- Neighbours ---------------------------------------------------------------
+
+    @property
+    def graph(self) -> Graph:
+        """The references of the collections it is registered with."""
+        if self._backoffice is None:
+            return Graph({self.name: self.plan})
+        return self._backoffice.graph
+
+    def neighbour(self, name: str) -> Linked:
+        """The documents of a collection, for links."""
+        return self.get_other_collection(name).linked
+
+    def store_of(self, name: str) -> DBConnector:
+        """Where a collection keeps its items."""
+        return self.get_other_collection(name).db_handler
+
+    def mistakes_of(self, path: str) -> list[str]:
+        """What is wrong with the reference at ``path``."""
+        return [
+            str(one)
+            for one in self.graph.mistakes
+            if one.end.collection == self.name and one.end.field.path == path
+        ]
+
+    def readable_ids(self, ids: Iterable[str]) -> frozenset[str]:
+        """Which of these ids are there for the current user."""
+        return frozenset(one["_id"] for one in self.access.readable(ids))
+
+    @property
+    def modified_by_items(self) -> bool:
+        """Whether a change must go through an Item, whoever makes it."""
+        return not self.plan.write_static
+
+    @property
+    def told_of_delete(self) -> bool:
+        """Whether some handler waits for ``before_delete``."""
+        return "before_delete" in self._events
+
+    # --- Writing ------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The connector, written to as part of the unit of work in progress."""
+        return Store(self.db_handler)
+
+    def unit(
+        self, transaction_id: int | None = None
+    ) -> AbstractContextManager[Unit | None]:
+        """Around a write: the unit of work that makes it all or nothing, where it may
+        be more than one operation of the store."""
+        if transaction_id is not None:
+            return unit_of_work(transaction_id)
+        if self.links.kept:
+            return unit_of_work(stores=self.links.stores())
+        if self._events - {"loaded"}:
+            return unit_of_work(stores=[self.db_handler])
+        return nullcontext()
+
+    @cached_property
+    def _events(self) -> frozenset[str]:
+        """The events that some handler waits for."""
+        return frozenset(
+            name for field in self._compile()[1].root.walk() for name, _ in field.events
+        )
 
     # --- Items, in Python ---------------------------------------------------------
 
@@ -268,9 +343,10 @@ class Collection:
 
         :raises FilterError: the filter or the sort names an unknown field or operator.
         """
+        look = self.access.neighbours(lambda _plan: is_readable)
         query = Query(
-            filter=parse_python(filter_for_selection, self.plan, is_readable),
-            sort=parse_sort(sort, self.plan, is_readable),
+            filter=parse_python(filter_for_selection, self.plan, is_readable, look),
+            sort=parse_sort(sort, self.plan, is_readable, look),
             skip=skip,
             limit=limit,
         )
@@ -286,6 +362,21 @@ class Collection:
             wrong = "more than one item matches" if found else "no item matches"
             raise NotFoundError(f"{self.name}: {wrong}")
         return found[0]
+
+    def get_many(self, ids: Iterable[str]) -> list[Item]:
+        """The items with these ids that the current user may read, in the order of the
+        ids, each once."""
+        if self.forbids("read"):
+            return []
+        return [self.access.item_of(one) for one in self.access.readable(ids)]
+
+    def pointing_to(self, path: str, _id: str) -> list[Item]:
+        """The items that hold ``_id`` in the reference at ``path`` and that the current
+        user may read."""
+        if self.forbids("read"):
+            return []
+        holding = [one["_id"] for one in self.linked.holding(path, _id)]
+        return self.get_many(holding)
 
     # --- Questions about the declaration ------------------------------------------
 
@@ -316,6 +407,9 @@ class Collection:
         wanted = located.field.path
         for fault in faults_in(partial, self.models.update, self.plan):
             if _covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
+                return fault.message
+        for fault in self.links.unknown(None, partial):
+            if fault.path == f"$.{located.field.dotted}":
                 return fault.message
         item = self.new_item()
         item.fill_in(partial)

@@ -153,18 +153,34 @@ def overlay(before: Document, changes: Document, field: FieldPlan) -> Document:
     return after
 
 
-def merge_changes(before: Document, mine: Document, theirs: Document) -> Document:
+def merge_changes(
+    before: Document, mine: Document, theirs: Document, field: FieldPlan | None = None
+) -> Document:
     """``theirs`` with what changed from ``before`` to ``mine``, key by key; where both
-    changed the same value, mine stays."""
+    changed the same value, mine stays. In a list of ids, which ``field`` knows, what
+    either put in or took out is."""
     merged: Document = {}
     versions: list[Any]
     for key in (*theirs, *(key for key in mine if key not in theirs)):
         versions = [side.get(key) for side in (before, mine, theirs)]
+        child = None if field is None else field.field(key)
         if all(isinstance(version, dict) for version in versions):
-            merged[key] = merge_changes(*versions)
+            merged[key] = merge_changes(versions[0], versions[1], versions[2], child)
         elif versions[1] == versions[0]:
             if key in theirs:
                 merged[key] = versions[2]
+        elif _is_ids(child):
+            merged[key] = _merge_ids(*(version or [] for version in versions))
         elif key in mine:
             merged[key] = versions[1]
     return merged
+
+
+def _is_ids(field: FieldPlan | None) -> bool:
+    return field is not None and field.reference is not None and field.reference.many
+
+
+def _merge_ids(before: list[str], mine: list[str], theirs: list[str]) -> list[str]:
+    gone = frozenset(before) - frozenset(mine)
+    kept = [_id for _id in theirs if _id not in gone]
+    return list(dict.fromkeys((*kept, *(_id for _id in mine if _id not in before))))

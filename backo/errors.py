@@ -6,10 +6,13 @@
     ├── DBError                     503  a store failed or cannot be reached
     │   └── DuplicateIdError        409  the id is already there
     ├── NotFoundError               404  no such item, collection, action, ...
+    │   └── UnknownReferenceError   422  a reference to an item that is not there
     ├── PathNotFoundError           422  a path names no field
     ├── FileError                   422  a file is missing, too large or of a wrong type
     ├── SessionError                401  who is calling is not known, or no longer
     ├── ConflictError               409  somebody changed it, or its state forbids it
+    │   ├── ChangedError            409  somebody else changed it meanwhile
+    │   └── ReferencedError         409  it cannot be deleted while items refer to it
     ├── PreconditionError           412  If-Match no longer holds
     ├── FrozenError                 500  the schema was changed after routes were built
     ├── FilterError                 400  a filter, sort or page is not valid
@@ -35,6 +38,7 @@ from stricto import (
 
 __all__ = [
     "BackoError",
+    "ChangedError",
     "ConflictError",
     "DBError",
     "DuplicateIdError",
@@ -45,6 +49,7 @@ __all__ = [
     "NotFoundError",
     "PathNotFoundError",
     "PreconditionError",
+    "ReferencedError",
     "SAttributeError",
     "SConstraintError",
     "SError",
@@ -53,6 +58,7 @@ __all__ = [
     "SSyntaxError",
     "STypeError",
     "SessionError",
+    "UnknownReferenceError",
     "VALUE_ERRORS",
     "ValidationError",
 ]
@@ -111,6 +117,18 @@ class NotFoundError(BackoError):
     code = "not_found"
 
 
+class UnknownReferenceError(NotFoundError):
+    """A reference to an item that is not there, or that the user may not read."""
+
+    status = 422
+    title = "Invalid document"
+    code = "invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{one.path}: {one.message}" for one in faults))
+        self.faults: tuple[Fault, ...] = tuple(faults)
+
+
 class PathNotFoundError(BackoError):
     """A path (a selector, a reverse field) names no field of the schema."""
 
@@ -141,6 +159,16 @@ class ConflictError(BackoError):
     status = 409
     title = "Conflict"
     code = "conflict"
+
+
+class ChangedError(ConflictError):
+    """Somebody else changed the item meanwhile."""
+
+
+class ReferencedError(ConflictError):
+    """The item cannot be deleted while a reference of it is not empty."""
+
+    code = "referenced"
 
 
 class PreconditionError(BackoError):

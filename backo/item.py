@@ -2,21 +2,25 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from typing import Any, Protocol
 
+from backo.connectors.store import Store
 from backo.documents import carry_unknown, encode, known_values, merge_changes
 from backo.errors import (
     VALUE_ERRORS,
     BackoError,
-    ConflictError,
+    ChangedError,
     FrozenError,
     SSyntaxError,
 )
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
+from backo.references.maintenance import Links
+from backo.references.reading import reading_once
 from backo.schema.plan import ItemPlan
 from backo.schema.types import Dict, GenericType, String
+from backo.transaction import Unit
 
 __all__ = ["ATTEMPTS", "Home", "Item", "Life"]
 
@@ -51,6 +55,16 @@ class Home(Protocol):
     def judges(self, right: str) -> bool: ...
 
     def require(self, right: str, item: "Item") -> None: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def links(self) -> Links: ...
+
+    def unit(
+        self, transaction_id: int | None = None
+    ) -> AbstractContextManager[Unit | None]: ...
 
 
 class Item(Dict):
@@ -121,6 +135,10 @@ class Item(Dict):
         :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
         """
         self._expect(Life.UNSET, "create")
+        with self._writing(kwargs) as known:
+            self._create(obj, known)
+
+    def _create(self, obj: dict[str, Any], kwargs: dict[str, Any]) -> None:
         home = self._at_home()
         given = {key: value for key, value in obj.items() if key != "_id"}
         self.set(given)
@@ -129,15 +147,12 @@ class Item(Dict):
         document = self._to_store(created=True)
         if obj.get("_id") is not None:
             document["_id"] = _id_of(obj["_id"])
-        document = {"_id": home.db_handler.create(document), **document}
+        home.links.require(None, document)
+        document = {"_id": home.store.create(document), **document}
         self._accept(document)
-        try:
-            self.trigg("saved", **kwargs)
-            self.trigg("created", **kwargs)
-        except Exception:
-            home.db_handler.delete_by_id(document["_id"])
-            self._go_back(None, Life.UNSET)
-            raise
+        self._follow(None, document, kwargs)
+        self.trigg("saved", **kwargs)
+        self.trigg("created", **kwargs)
 
     def load(self, _id: str, **kwargs: Any) -> None:
         """Read the item with that id from the store.
@@ -148,9 +163,12 @@ class Item(Dict):
         """
         self._expect(Life.UNSET, "load")
         home = self._at_home()
+        transaction_id = kwargs.get("transaction_id")
+        inside = nullcontext() if transaction_id is None else home.unit(transaction_id)
         try:
-            self.arrive(home.stored(_id_of(_id)), **kwargs)
-            home.require("read", self)
+            with inside:
+                self.arrive(home.stored(_id_of(_id)), **kwargs)
+                home.require("read", self)
         except Exception:
             self._take_over(home.new_item())
             raise
@@ -175,33 +193,42 @@ class Item(Dict):
         """
         self.save_over(None, **kwargs)
 
-    def save_over(self, expected: dict[str, Any] | None, **kwargs: Any) -> None:
+    def save_over(
+        self,
+        expected: dict[str, Any] | None,
+        *,
+        unasked: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Like :meth:`save`; with ``expected``, only while the stored document is that.
+        ``unasked``: a link is kept right, whoever the current user is.
 
-        :raises ConflictError: it is another.
+        :raises ChangedError: it is another.
         """
         self._expect_set("save")
         home = self._at_home()
-        home.require("modify", self)
-        if home.judges("modify"):
-            home.require("modify", self._as_stored())
+        with self._writing(kwargs) as known:
+            if not unasked:
+                home.require("modify", self)
+                if home.judges("modify"):
+                    home.require("modify", self._as_stored())
+            self._save(expected, known, unasked=unasked)
+
+    def _save(
+        self, expected: dict[str, Any] | None, kwargs: dict[str, Any], *, unasked: bool
+    ) -> None:
+        home = self._at_home()
         self.trigg("before_save", **kwargs)
         before = self.__dict__["_document"]
         after = self._to_store(created=False)
         if expected is not None and expected != before:
-            raise ConflictError(f"{home.name}: the item has been changed meanwhile")
+            raise ChangedError(f"{home.name}: the item has been changed meanwhile")
+        if not unasked:
+            home.links.require(before, after)
         before, after = self._replace(before, after, once=expected is not None)
         self._accept(after)
-        try:
-            self.trigg("saved", **kwargs)
-        except Exception as error:
-            undone = home.db_handler.compare_and_set(after["_id"], after, before)
-            self._go_back(before, Life.UNSAVED)
-            if not undone:
-                raise ConflictError(
-                    f"{home.name}: the item was changed before a save was undone"
-                ) from error
-            raise
+        self._follow(before, after, kwargs)
+        self.trigg("saved", **kwargs)
 
     def delete(self, **kwargs: Any) -> None:
         """Delete the item from the store; afterwards it is unset.
@@ -215,19 +242,64 @@ class Item(Dict):
     def delete_over(self, expected: dict[str, Any] | None, **kwargs: Any) -> None:
         """Like :meth:`delete`; with ``expected``, only while that is what is stored.
 
-        :raises ConflictError: it is another.
+        :raises ChangedError: it is another.
         """
         self._expect_set("delete")
         home = self._at_home()
         home.require("delete", self._as_stored() if home.judges("delete") else self)
+        with self._writing(kwargs) as known:
+            self._delete(expected, known)
+
+    def _delete(self, expected: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
+        home = self._at_home()
         self.trigg("before_delete", **kwargs)
-        _id = self.__dict__["_document"]["_id"]
+        document = self.__dict__["_document"]
+        _id = document["_id"]
+        if home.links.kept and expected is None:
+            document = home.db_handler.get_by_id(_id)
+        work = home.links.of_deletion(document)
         if expected is None:
-            home.db_handler.delete_by_id(_id)
-        elif not home.db_handler.compare_and_delete(_id, expected):
-            raise ConflictError(f"{home.name}: the item has been changed meanwhile")
+            home.store.delete_by_id(_id)
+        elif not home.store.compare_and_delete(_id, expected):
+            raise ChangedError(f"{home.name}: the item has been changed meanwhile")
         self.__dict__["_life"] = Life.UNSET
         self.__dict__["_document"] = None
+        home.links.execute(work, **kwargs)
+
+    @contextmanager
+    def _writing(self, kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Around a write: a unit of work where one is needed. When it fails, the item
+        is as before; what the caller set stays."""
+        document, life = self.document, self.life
+        try:
+            with self._at_home().unit(kwargs.get("transaction_id")) as unit:
+                yield kwargs if unit is None else {**kwargs, "transaction_id": unit.id}
+        except Exception:
+            if self.__dict__["_document"] is not document:
+                self._go_back(document, life)
+            raise
+
+    def _follow(
+        self,
+        before: dict[str, Any] | None,
+        after: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Keep the other halves of the item's links right."""
+        settled = self._at_home().links.follow(before, after, **kwargs)
+        if settled is not after:
+            self.read_from(settled)
+
+    def select(self, selector_as_string: str) -> Any:
+        """What an RFC 9535 path selects, through references too: a node, a list of
+        nodes, or None."""
+        with reading_once():
+            return super().select(selector_as_string)
+
+    def multi_select(self, selector_as_list_of_string: list[str]) -> Any:
+        """What each of several paths selects; no other item is read twice for it."""
+        with reading_once():
+            return super().multi_select(selector_as_list_of_string)
 
     def view(self, name: str) -> dict[str, Any]:
         """The document that the view shows of this item, for the current user.
@@ -298,6 +370,14 @@ class Item(Dict):
         self.__dict__["_document"] = document
         self.__dict__["_life"] = Life.SAVED
 
+    def overwrite(self, document: dict[str, Any]) -> None:
+        """Be what ``document`` says from now on, to be saved; rights are not asked.
+
+        :raises SConstraintError: it breaks the schema.
+        """
+        with self._rights_off():
+            self.set(known_values(document, self._at_home().plan.root))
+
     def check_stored(self) -> None:
         """Check all of the item, whoever may read what of it.
 
@@ -332,15 +412,15 @@ class Item(Dict):
         home = self._at_home()
         _id = before["_id"]
         for _ in range(1 if once else ATTEMPTS):
-            if home.db_handler.compare_and_set(_id, before, after):
+            if home.store.compare_and_set(_id, before, after):
                 return before, after
             current = home.db_handler.get_by_id(_id)
             merged = home.new_item()
-            merged.read_from(merge_changes(before, after, current))
+            merged.read_from(merge_changes(before, after, current, home.plan.root))
             merged.check_stored()
             self._take_over(merged)
             before, after = current, self._to_store(created=False)
-        raise ConflictError(f"{home.name}: the item has been changed meanwhile")
+        raise ChangedError(f"{home.name}: the item has been changed meanwhile")
 
     def _accept(self, document: dict[str, Any]) -> None:
         """Be saved as ``document``: take over what the store and the handler added."""

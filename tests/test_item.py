@@ -19,6 +19,7 @@ from backo import (
     String,
     STypeError,
     current_user,
+    transaction,
 )
 from backo.errors import ConflictError
 from backo.item import Life
@@ -206,18 +207,21 @@ def test_events_come_in_order_with_what_the_caller_passes() -> None:
 
     names = ["before_save", "saved", "created", "loaded", "before_delete"]
     books = one(BOOK, item={"on": [(name, note) for name in names]})
-    book = books.create({"title": "Emma"}, transaction_id=1)
+    number = transaction.start()
+    book = books.create({"title": "Emma"}, transaction_id=number)
     book.pages = 2
-    book.save(transaction_id=2)
-    books.get_by_id(book._id.get_value(), transaction_id=3).delete(transaction_id=4)
+    book.save(transaction_id=number)
+    book = books.get_by_id(book._id.get_value(), transaction_id=number)
+    book.delete(transaction_id=number)
+    transaction.stop(number)
     assert seen == [
-        ("before_save", 1),
-        ("saved", 1),
-        ("created", 1),
-        ("before_save", 2),
-        ("saved", 2),
-        ("loaded", 3),
-        ("before_delete", 4),
+        ("before_save", number),
+        ("saved", number),
+        ("created", number),
+        ("before_save", number),
+        ("saved", number),
+        ("loaded", number),
+        ("before_delete", number),
     ]
 
 

@@ -245,6 +245,15 @@ def test_what_a_killed_writer_left_is_cleaned(
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "a.yml"]
 
 
+def test_a_half_written_file_is_removed_by_the_next_start(
+    books: DBYmlConnector, folder: Path
+) -> None:
+    books.create({"_id": "a"})
+    (folder / ".new").write_text("half", encoding="utf-8")
+    books.bind(books.plan)
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "a.yml"]
+
+
 def test_a_failed_write_leaves_the_old_file(
     books: DBYmlConnector, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,13 @@ residual answered here, so that both give the same documents over every store.
 """
 
 import dataclasses
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from backo.connectors.ids import new_id
+from backo.connectors.recorded import RecordedTransaction
 from backo.connectors.restriction import guard
 from backo.connectors.texts import (
     Document,
@@ -20,6 +21,7 @@ from backo.connectors.texts import (
     encode_document,
     same_document,
 )
+from backo.connectors.transactions import HELD, Transaction, Turn, active
 from backo.errors import NotFoundError
 from backo.query.filter import (
     ALWAYS,
@@ -28,6 +30,7 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Linked,
     Never,
     Not,
     Or,
@@ -37,6 +40,7 @@ from backo.query.filter import (
     matches,
     order,
     predicate,
+    texts_at,
 )
 from backo.query.parse import UNTYPED, parse_python
 from backo.schema.plan import ItemPlan
@@ -90,6 +94,8 @@ class DBConnector(ABC):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities()
+    makes_ids: ClassVar[bool] = False
+    """The store alone gives new documents their ids: none may be sent to it."""
     plan: ItemPlan = UNTYPED
     """The collection's plan once :meth:`bind` was called."""
     restriction: Callable[[], Any] | None = None
@@ -151,6 +157,31 @@ class DBConnector(ABC):
     def close(self) -> None:  # noqa: B027
         """Give back what the connector holds open; it may be used again after."""
 
+    # transactions
+
+    def transaction_place(self) -> str:
+        """Where its transactions are made: equal for connectors that share one. Units
+        begin in the order of these texts, in every process."""
+        return f"object:{id(self):x}"
+
+    def begin(self, timeout: float) -> Transaction:
+        """Begin a transaction: here one of recorded undo, with nobody else of this
+        process writing.
+
+        :raises ConflictError: others were writing for ``timeout`` seconds.
+        """
+        return RecordedTransaction(self, timeout)
+
+    def joined(self) -> Transaction | None:
+        """The transaction of the unit in progress here, if it has one here."""
+        unit = active()
+        return None if unit is None else unit.at(self.transaction_place())
+
+    def join(self) -> Transaction | None:
+        """Like ``joined``, but one is begun if a unit is in progress."""
+        unit = active()
+        return None if unit is None else unit.join(self)
+
     def can_push(self, leaf: Condition | Element) -> bool:
         """Whether ``find_pushed`` answers this leaf exactly as the meaning says."""
         return False
@@ -178,6 +209,13 @@ class DBConnector(ABC):
     def find_json(self, query: Query) -> list[str]:
         """Like :meth:`find`, as JSON texts."""
         return [encode_document(one["_id"], one) for one in self.find(query)]
+
+    def find_values(self, tree: Filter, path: tuple[str, ...]) -> list[str]:
+        """The distinct texts at ``path`` of the documents of any filter."""
+        found = self.find(Query(tree))
+        return list(
+            dict.fromkeys(one for each in found for one in texts_at(each, path))
+        )
 
     def get_many(self, ids: Iterable[str]) -> list[Document]:
         """The documents with these ids, in this order, each once; others are left
@@ -267,10 +305,17 @@ class DBConnector(ABC):
         return [document for document in found if test(document)]
 
     @property
-    def _lock(self) -> threading.RLock:
-        """The instance's lock, there even when a subclass forgot ``super()``."""
-        lock: threading.RLock = self.__dict__.setdefault("_rlock", threading.RLock())
-        return lock
+    def _turn(self) -> Turn:
+        """The turn to write in this process, there even when a subclass forgot
+        ``super()``."""
+        turn: Turn | None = self.__dict__.get("_backo_turn")
+        # In one step: another thread may be doing the same.
+        return turn or self.__dict__.setdefault("_backo_turn", Turn())
+
+    @property
+    def _lock(self) -> AbstractContextManager[None]:
+        """The turn, or nothing to wait for where the unit in progress has it."""
+        return self._turn if self.joined() is None else HELD
 
 
 # -- filters -----------------------------------------------------------------------
@@ -294,5 +339,7 @@ def split(
         case Not(child):
             exact = isinstance(split(child, can_push)[1], Always)
             return (tree, ALWAYS) if exact else (ALWAYS, tree)
+        case Linked():
+            raise TypeError(f"not joined yet: {tree!r}")
         case _:
             return (tree, ALWAYS) if can_push(tree) else (ALWAYS, tree)

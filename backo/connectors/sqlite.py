@@ -8,19 +8,34 @@ import json
 import os
 import re
 import sqlite3
-import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from backo.connectors.base import Capabilities, Query
 from backo.connectors.embedded import EmbeddedConnector
-from backo.connectors.sqlite_columns import index_expression, odd_expression
-from backo.connectors.sqlite_functions import FUNCTIONS
+from backo.connectors.sqlite_columns import (
+    index_expression,
+    json_path,
+    nameable,
+    odd_expression,
+)
+from backo.connectors.sqlite_file import (
+    LEVELS,
+    Holder,
+    SqliteFile,
+    shared,
+    translated,
+)
 from backo.connectors.sqlite_pushing import is_small, pushable, sortable
 from backo.connectors.sqlite_query import Translator
+from backo.connectors.sqlite_transactions import (
+    SqliteTransaction,
+    mend,
+    mend_first,
+    open_transaction,
+)
 from backo.connectors.texts import (
     Document,
     decode_document,
@@ -30,42 +45,17 @@ from backo.connectors.texts import (
     same_document,
 )
 from backo.errors import DBError, DuplicateIdError, PathNotFoundError
-from backo.query.filter import Always, Condition, Element, Filter, SortKey
+from backo.query.filter import Always, Condition, Element, Filter, SortKey, texts_at
 from backo.schema.plan import ItemPlan
 
 __all__ = ["DBSqliteConnector"]
 
 _TABLE_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
-_LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
-
-
-class _Holder:
-    """One thread's connection, closed when the thread ends."""
-
-    # Kept here because modules are gone when the interpreter ends.
-    getpid = staticmethod(os.getpid)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.pid = self.getpid()
-        self.seen: tuple[int, int, str] | None = None
-        """The state of the file for which ``odd`` holds."""
-        self.odd = False
-
-    def close(self) -> None:
-        # A connection made before a fork belongs to the parent.
-        if self.pid == self.getpid():
-            self.connection.close()
-
-    def __del__(self) -> None:
-        self.close()
+_TAKEN = ("sqlite_", "backo_units_")
 
 
 _bound: weakref.WeakSet["DBSqliteConnector"] = weakref.WeakSet()
 """The connectors of this process whose indexes are to stay."""
-
-_inherited: list[_Holder] = []
-"""Connections of the parent process: kept, because closing them would harm it."""
 
 
 class DBSqliteConnector(EmbeddedConnector):
@@ -101,18 +91,17 @@ class DBSqliteConnector(EmbeddedConnector):
     ) -> None:
         if str(path) in ("", ":memory:"):
             raise DBError("path must name a file; in memory use DBMemoryConnector")
-        if not _TABLE_NAME.fullmatch(table) or table.lower().startswith("sqlite_"):
+        if not _TABLE_NAME.fullmatch(table) or table.lower().startswith(_TAKEN):
             raise DBError(f"{table!r} is no table name: letters, digits and _ only")
-        if synchronous.upper() not in _LEVELS:
-            raise DBError(f"synchronous is one of {', '.join(_LEVELS)}")
+        if synchronous.upper() not in LEVELS:
+            raise DBError(f"synchronous is one of {', '.join(LEVELS)}")
         self.path = Path(path)
         self.table = table
         self._name = f'"{table}"'
         self.indexes = None if indexes is None else tuple(indexes)
         self._synchronous = synchronous.upper()
         self._timeout = timeout
-        self._local = threading.local()
-        self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._file: SqliteFile | None = None
         self._indexed: frozenset[tuple[str, ...]] = frozenset()
         self._names: frozenset[str] = frozenset()
         self._odd = odd_expression(())
@@ -130,7 +119,7 @@ class DBSqliteConnector(EmbeddedConnector):
         _id = self.id_for(o)
         text = encode_document(_id, o)
         try:
-            self._run(f"INSERT INTO {self._name} VALUES (?, ?)", (_id, text))
+            self._write(_id, f"INSERT INTO {self._name} VALUES (?, ?)", _id, text)
         except DBError as error:
             if _is_duplicate(error.__cause__):
                 raise DuplicateIdError(f"_id {_id!r:.100} is already there") from error
@@ -157,8 +146,9 @@ class DBSqliteConnector(EmbeddedConnector):
         return True
 
     def _change(self, sql: str, *values: str) -> None:
-        if not _is_text(values[-1]) or not self._run(f"{sql} RETURNING 1", values):
-            raise not_found(values[-1])
+        _id = values[-1]
+        if not _is_text(_id) or not self._write(_id, f"{sql} RETURNING 1", *values):
+            raise not_found(_id)
 
     def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
         sql = f"UPDATE {self._name} SET document = ? WHERE id = ? AND document = ?"
@@ -173,7 +163,7 @@ class DBSqliteConnector(EmbeddedConnector):
     ) -> bool:
         """Run ``sql`` if the document still is ``expected``, in whatever spelling."""
         text = encode_replacement(_id, expected)
-        while not self._run(f"{sql} RETURNING 1", (*values, _id, text)):
+        while not self._write(_id, f"{sql} RETURNING 1", *values, _id, text):
             current = DBSqliteConnector.get_json(self, _id)
             if not same_document(decode_document(current), decode_document(text)):
                 return False
@@ -194,7 +184,7 @@ class DBSqliteConnector(EmbeddedConnector):
         return [found[_id] for _id in wanted if _id in found]
 
     def drop(self) -> None:
-        self._run(f"DELETE FROM {self._name}")
+        self._write(None, f"DELETE FROM {self._name}")
 
     # many documents
 
@@ -216,6 +206,20 @@ class DBSqliteConnector(EmbeddedConnector):
         if not self.answers(query, residual):
             return super().find_json(query)
         return self._texts(Query(pushed, query.sort, query.skip, query.limit))
+
+    def find_values(self, tree: Filter, path: tuple[str, ...]) -> list[str]:
+        pushed, residual = self.split(tree)
+        if not isinstance(residual, Always) or not nameable(path[:1]):
+            return super().find_values(tree, path)
+        where, values = self._where(self._translation(Query(pushed)), pushed)
+        if path == ("_id",):
+            return _firsts(self._run(f"SELECT id FROM {self._name}{where}", values))
+        part = f"document -> {json_path(path[:1])}"
+        rows = self._run(f"SELECT {part} FROM {self._name}{where}", values)
+        found = [{path[0]: json.loads(text)} for text in _firsts(rows) if text]
+        return list(
+            dict.fromkeys(one for each in found for one in texts_at(each, path))
+        )
 
     def _texts(self, query: Query) -> list[str]:
         translator = self._translation(query)
@@ -247,16 +251,18 @@ class DBSqliteConnector(EmbeddedConnector):
     def _has_odd(self) -> bool:
         """Whether some document needs the careful way; asked again when the file has
         changed."""
-        with _translated():
+        with translated():
             holder = self._holder()
+            connection = holder.connection
             # Other connections' changes, then this one's.
-            version = holder.connection.execute("PRAGMA data_version").fetchone()[0]
-            seen = (version, holder.connection.total_changes, self._odd)
-            if holder.seen != seen:
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            state = (version, connection.total_changes)
+            then, odd = holder.odd.get((self._name, self._odd), (None, False))
+            if then != state:
                 sql = f"SELECT 1 FROM {self._name} WHERE {self._odd} LIMIT 1"
-                holder.odd = holder.connection.execute(sql).fetchone() is not None
-                holder.seen = seen
-            return holder.odd
+                odd = connection.execute(sql).fetchone() is not None
+                holder.odd[self._name, self._odd] = (state, odd)
+            return odd
 
     # indexes
 
@@ -311,70 +317,65 @@ class DBSqliteConnector(EmbeddedConnector):
             *(one._names for one in list(_bound) if one.place() == here)
         )
 
+    # transactions
+
+    def transaction_place(self) -> str:
+        return self._shared().place
+
+    def begin(self, timeout: float) -> SqliteTransaction:
+        """A real transaction of the file, for all its tables."""
+        return open_transaction(self._shared(), timeout)
+
     # connections
 
     def close(self) -> None:
-        """Close the connections of all threads; the next use opens new ones. The
-        indexes stay until another connector to the table is given ``indexes``."""
+        """Close the connections of all threads, unless other connectors use the file;
+        the next use opens new ones. The indexes stay until another connector to the
+        table is given ``indexes``."""
         _bound.discard(self)
-        for holder in list(self._open):
-            holder.close()
-        self._open = weakref.WeakSet()
-        self._local = threading.local()
+        if self._file is not None:
+            self._file.leave(self)
+            self._file = None
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with _translated():
+        with translated():
             return self._connection().execute(sql, values).fetchall()
+
+    def _write(self, _id: str | None, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Run a statement that writes the document with this id, or any."""
+        transaction = self.join()
+        if isinstance(transaction, SqliteTransaction):
+            transaction.touch(self.table, _id)
+            return self._run(sql, values)
+        file = self._shared()
+        with translated():
+            mend(file, file.holder(), self._timeout)
+        # SQLite would let it wait until no unit of this process comes in between.
+        with file.turn.taken(self._timeout):
+            return self._run(sql, values)
 
     def _connection(self) -> sqlite3.Connection:
         return self._holder().connection
 
-    def _holder(self) -> "_Holder":
-        holder: _Holder | None = getattr(self._local, "holder", None)
-        if holder is None or holder.pid != os.getpid():
-            if holder is not None:
-                _inherited.append(holder)
-            holder = _Holder(self._connect())
-            self._local.holder = holder
-            self._open.add(holder)
+    def _holder(self) -> Holder:
+        """The connection of the unit in progress, or that of this thread."""
+        transaction = self.joined()
+        if isinstance(transaction, SqliteTransaction):
+            holder = transaction.open_holder()
+        else:
+            holder = self._shared().holder()
+            if not holder.mended:
+                mend_first(self._shared(), holder)
+        holder.ensure(self.table)
         return holder
 
-    def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path,
-            timeout=self._timeout,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        for name, (arity, function) in FUNCTIONS.items():
-            connection.create_function(name, arity, function, deterministic=True)
-        connection.execute("PRAGMA trusted_schema = ON")
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._name} (id TEXT PRIMARY KEY NOT NULL,"
-            " document TEXT NOT NULL CHECK (json_valid(document)))"
-        )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """SQLite's errors, and those of its folder, as :class:`DBError`."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
-        raise DBError(f"SQLite: {error}") from error
+    def _shared(self) -> SqliteFile:
+        file = self._file
+        if file is None:
+            file = shared(self.path)
+            file.use(self, self._synchronous, self._timeout)
+            self._file = file
+        return file
 
 
 def _is_duplicate(error: BaseException | None) -> bool:

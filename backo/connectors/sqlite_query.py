@@ -37,6 +37,7 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Linked,
     Never,
     Not,
     Op,
@@ -187,6 +188,8 @@ class Translator:
                 return self._reach(place, path, test)
             case Condition():
                 return self._condition(tree, place)
+            case Linked():
+                raise TypeError(f"not joined yet: {tree!r}")
 
     def _condition(self, leaf: Condition, place: _Place) -> Sql:
         simple = canonical(leaf)

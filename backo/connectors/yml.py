@@ -1,8 +1,7 @@
 """One YAML file for each item, to be read and edited by people too.
 
-Writers of all processes take turns by a lock on ``.lock`` in the folder and write to
-``.new`` there, which then takes the place of the item's file: a reader, or a crash,
-sees the old file or the new one. Readers take no lock.
+A reader, or a crash, sees the old file or the new one (:mod:`.yml_folder`); units of
+several writes keep a journal in the folder (:mod:`.yml_journal`). Readers take no lock.
 """
 
 import base64
@@ -12,10 +11,8 @@ import json
 import os
 import re
 import stat
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -23,6 +20,7 @@ from urllib.parse import unquote
 import yaml
 
 from backo.connectors.base import Capabilities, Query
+from backo.connectors.decisions import JOURNAL
 from backo.connectors.embedded import EmbeddedConnector
 from backo.connectors.texts import (
     Document,
@@ -33,7 +31,11 @@ from backo.connectors.texts import (
     not_found,
     same_document,
 )
+from backo.connectors.transactions import HELD
+from backo.connectors.yml_folder import shared, translated
+from backo.connectors.yml_journal import YmlTransaction, locked, mend_now, tidy
 from backo.errors import DBError, DuplicateIdError
+from backo.schema.plan import ItemPlan
 
 __all__ = ["DBYmlConnector"]
 
@@ -57,11 +59,15 @@ class DBYmlConnector(EmbeddedConnector):
 
     def __init__(self, *, path: str | os.PathLike[str], **kwargs: Any) -> None:
         self.path = Path(path)
+        # The working directory may change later.
+        self._folder = shared(self.path)
+        self._base = self._folder.path
+        self._journal = self._base / JOURNAL
         self._cache: dict[str, tuple[_Stamp, str]] = {}
         super().__init__(**kwargs)
 
     def place(self) -> object:
-        return self.path.resolve()
+        return self._folder.path
 
     # one document
 
@@ -111,9 +117,10 @@ class DBYmlConnector(EmbeddedConnector):
             return unchanged
 
     def drop(self) -> None:
-        with self._locked(), _translated(self.path):
+        with self._locked(), translated(self._base):
             for name in self._names():
-                (self.path / name).unlink(missing_ok=True)
+                self._note(name)
+                (self._base / name).unlink(missing_ok=True)
             self._cache.clear()
 
     # many documents
@@ -130,12 +137,13 @@ class DBYmlConnector(EmbeddedConnector):
 
     def _names(self) -> list[str]:
         """The names of the items' files, in the order of the names."""
+        self._mend()
         try:
-            names = os.listdir(self.path)  # noqa: PTH208
+            names = os.listdir(self._base)  # noqa: PTH208
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise DBError(f"{self.path}: {error}") from error
+            raise DBError(f"{self._base}: {error}") from error
         return sorted(name for name in names if _id_of(name) is not None)
 
     def _stored(self, _id: str) -> str | None:
@@ -143,6 +151,7 @@ class DBYmlConnector(EmbeddedConnector):
             name = _name_of(checked_id(_id))
         except DBError:
             return None
+        self._mend()
         return self._read(name)
 
     def _present(self, _id: str) -> None:
@@ -151,14 +160,14 @@ class DBYmlConnector(EmbeddedConnector):
             name = _name_of(checked_id(_id))
         except DBError as error:
             raise not_found(_id) from error
-        with _translated(self.path):
-            if not os.path.lexists(self.path / name):
+        with translated(self._base):
+            if not os.path.lexists(self._base / name):
                 raise not_found(_id)
 
     def _read(self, name: str) -> str | None:
         """The JSON text of a file, from the cache if the file is unchanged."""
-        path = self.path / name
-        with _translated(path):
+        path = self._base / name
+        with translated(path):
             try:
                 stamp = _stamp(path.stat())
                 cached = self._cache.get(name)
@@ -180,85 +189,55 @@ class DBYmlConnector(EmbeddedConnector):
     # writing
 
     def _write(self, _id: str, text: str) -> None:
-        path, new = self.path / _name_of(_id), self.path / ".new"
+        name = _name_of(_id)
         content = _dump(json.loads(text))
-        with _translated(path):
+        self._note(name)
+        path = self._base / name
+        with translated(path):
             mode = _mode(path)
-            new.unlink(missing_ok=True)
-            with new.open("xb") as file:
-                if mode is not None:
-                    # Before there is anything to be read.
-                    new.chmod(mode)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                new.replace(path)
-            except OSError:
-                new.unlink(missing_ok=True)
-                raise
-            self._sync_folder()
+        self._folder.replace(name, content, mode)
 
     def _remove(self, _id: str) -> None:
-        path = self.path / _name_of(_id)
-        with _translated(path):
-            path.unlink()
-            self._cache.pop(path.name, None)
-            self._sync_folder()
+        name = _name_of(_id)
+        self._note(name)
+        self._folder.remove(name)
+        self._cache.pop(name, None)
 
-    def _sync_folder(self) -> None:
-        """Make a rename or removal last through a power cut, where folders can."""
-        if sys.platform == "win32":
-            return
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    def _note(self, name: str) -> None:
+        transaction = self.joined()
+        if isinstance(transaction, YmlTransaction):
+            transaction.note(name)
 
-    @contextmanager
-    def _locked(self, *, create: bool = False) -> Iterator[None]:
+    def _locked(self, *, create: bool = False) -> AbstractContextManager[None]:
         """The turn to write, of all threads and processes."""
-        with _translated(self.path):
-            if create or self.path.is_dir():
-                self.path.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-            else:
-                descriptor = None
-        if descriptor is None:
-            yield
-            return
-        try:
-            with _translated(self.path):
-                _lock(descriptor)
-                with suppress(FileNotFoundError):
-                    (self.path / ".new").unlink()
-            yield
-        finally:
-            os.close(descriptor)
+        if self.join() is not None:
+            return HELD
+        with translated(self._base):
+            if create:
+                self._base.mkdir(parents=True, exist_ok=True)
+            elif not self._base.is_dir():
+                return HELD
+        return locked(self._folder)
 
+    # transactions
 
-# -- locks -------------------------------------------------------------------------
+    def bind(self, plan: ItemPlan) -> None:
+        """Take the plan, and mend what a killed process left in the folder."""
+        super().bind(plan)
+        self._mend()
+        tidy(self._folder)
 
-if sys.platform == "win32":
-    import msvcrt
+    def transaction_place(self) -> str:
+        return self._folder.place
 
-    def _lock(descriptor: int) -> None:
-        """Wait for the lock; closing the file gives it back."""
-        while True:
-            try:
-                return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-            except OSError as error:
-                # LK_LOCK gives up after ten seconds.
-                if error.errno != errno.EDEADLK:
-                    raise
+    def begin(self, timeout: float) -> YmlTransaction:
+        """A transaction that holds the folder's lock and keeps a journal in it."""
+        return YmlTransaction(self._folder, timeout)
 
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        """Wait for the lock; closing the file gives it back."""
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def _mend(self) -> None:
+        """If there is a journal: that of a killed process is not to be seen."""
+        if os.path.lexists(self._journal) and self.joined() is None:
+            mend_now(self._folder)
 
 
 # -- names -------------------------------------------------------------------------
@@ -405,15 +384,3 @@ def _plain(value: Any) -> Any:
 def _key(name: Any) -> str:
     plain = _plain(name)
     return plain if isinstance(plain, str) else json.dumps(plain)
-
-
-# -- errors ------------------------------------------------------------------------
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """The system's errors as :class:`DBError`."""
-    try:
-        yield
-    except OSError as error:
-        raise DBError(f"{path}: {error.strerror or error}") from error

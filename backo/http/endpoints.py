@@ -5,6 +5,7 @@ document.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,21 +13,32 @@ from typing import TYPE_CHECKING, Any, Protocol
 from backo.backoffice import Backoffice
 from backo.collection import Collection, Lookup
 from backo.http import handlers
+from backo.http.across import expanded_component, neighbours, plan_of
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
 from backo.http.messages import JSON, Request, Response
 from backo.http.parameters import (
     Parameter,
+    expand_parameter,
     filter_parameter,
     filter_parameters,
     page_parameters,
     view_parameter,
 )
+from backo.references.expanding import expandable
 from backo.schema.models import component_name, shown_component
 
 if TYPE_CHECKING:
     from backo.schema.plan import ItemPlan
 
-__all__ = ["Answer", "Endpoint", "Pages", "base_path", "collection_rows", "table"]
+__all__ = [
+    "Answer",
+    "Endpoint",
+    "Follow",
+    "Pages",
+    "base_path",
+    "collection_rows",
+    "table",
+]
 
 type Handler = Callable[[Request], Response]
 
@@ -40,6 +52,19 @@ class Answer:
     """Names of component schemas, one of which the body is."""
     media: str | None = JSON
     headers: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Those of the headers that are not always there."""
+    links: Mapping[str, "Follow"] = dataclasses.field(default_factory=dict)
+    """Other operations that take what is in the body, by their names."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Follow:
+    """An operation on an item, and where in an answer its id stands."""
+
+    operation_id: str
+    pointer: str
+    description: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +137,11 @@ def _method_name(name: str) -> str:
     return plain if plain.isidentifier() else f"_{plain}"
 
 
+def _escaped(name: str) -> str:
+    """A name as a step of a JSON Pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoint]:
     common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
     yield Endpoint(
@@ -167,6 +197,8 @@ class _Rows:
         self.component = component_name(collection.name)
         self.shown = (shown_component(self.component, self.plan.view_names),)
         self.view = (view_parameter(self.plan),)
+        self.look = neighbours(collection)
+        self.expand = expand_parameter(self.plan, plan_of(collection))
         self.id = Parameter(
             "id",
             "path",
@@ -210,11 +242,39 @@ class _Rows:
         path = self.path + row.pop("below", "")
         return Endpoint(
             path=path,
-            operation_id=_method_name(f"{self.collection.name}_{verb}"),
+            operation_id=self._operation(verb),
             tag=self.collection.name,
             handler=partial(handler, self.collection),
             **row,
         )
+
+    def _own_links(self) -> Mapping[str, Follow]:
+        """What can be done next with the item that an answer shows."""
+        verbs = {"get": "read", "update": "modify", "patch": "modify"}
+        return {
+            verb: Follow(self._operation(verb), "/_id", f"{verb.capitalize()} the item")
+            for verb, right in {**verbs, "delete": "delete"}.items()
+            if not self.collection.forbids(right)
+        }
+
+    def _links(self) -> Mapping[str, Follow]:
+        """The items that an item points to, each by the one id at its place."""
+        found = {}
+        for dotted, one in expandable(
+            self.plan.view("client"), plan_of(self.collection)
+        ).items():
+            name = re.sub("[^A-Za-z0-9._-]", "_", dotted)
+            if not one.many and name not in found:
+                pointer = "".join(f"/{_escaped(step)}" for step in one.path)
+                operation = _method_name(f"{one.reference.collection}_get")
+                about = (
+                    f"The item of {one.reference.collection} that {dotted} points to"
+                )
+                found[name] = Follow(operation, pointer, about)
+        return found
+
+    def _operation(self, verb: str) -> str:
+        return _method_name(f"{self.collection.name}_{verb}")
 
     def _item(self, description: str) -> Answer:
         return Answer(description, self.shown, headers=("ETag",))
@@ -225,7 +285,10 @@ class _Rows:
         """What a write answers with: the item, if the caller may read it."""
         read = self.collection.rights["read"]
         shown = self._item(description)
-        answers = {status: dataclasses.replace(shown, headers=(*headers, "ETag"))}
+        links = self._own_links() if status == 201 else {}
+        answers = {
+            status: dataclasses.replace(shown, headers=(*headers, "ETag"), links=links)
+        }
         silent = Answer("It is stored; the caller may not read it", (), None, headers)
         if read is False:
             return {204: silent}
@@ -233,9 +296,11 @@ class _Rows:
 
     def _list(self) -> Endpoint:
         office = self.office
-        filters = filter_parameters(self.plan)
+        filters = filter_parameters(self.plan, self.look)
         as_json = (filter_parameter(f"{self.component}Filter"),) if filters else ()
-        pages = page_parameters(self.plan, office.page_size, office.max_page_size)
+        pages = page_parameters(
+            self.plan, office.page_size, office.max_page_size, self.look
+        )
         return self._row(
             "list",
             lambda collection, request: handlers.listing(collection, office, request),
@@ -243,7 +308,7 @@ class _Rows:
             summary=f"List {self.collection.name}",
             description="A page of the items that match every condition. "
             "A field's name as a parameter is a condition on it.",
-            parameters=(*as_json, *pages, *filters),
+            parameters=(*as_json, *pages, *self.expand, *filters),
             success={200: Answer("A page of items", (f"{self.component}Page",))},
             problems=(400, 406),
         )
@@ -270,9 +335,14 @@ class _Rows:
             method="GET",
             summary=f"Get one item of {self.collection.name}",
             description="One item, or 304 when the client has it already.",
-            parameters=(self.id, self.if_none_match, *self.view),
+            parameters=(self.id, self.if_none_match, *self.view, *self.expand),
             success={
-                200: self._item("The item"),
+                200: dataclasses.replace(
+                    self._item("The item"),
+                    components=(expanded_component(self.collection),),
+                    optional=("ETag",) if self.expand else (),
+                    links=self._links(),
+                ),
                 304: Answer("The client has it", (), None, ("ETag",)),
             },
             problems=(400, 404, 406),
@@ -323,7 +393,7 @@ class _Rows:
             description="Delete an item for good.",
             parameters=(self.id, self.if_match),
             success={204: Answer("It is gone", (), None)},
-            problems=(400, 403, 404, 409, 412),
+            problems=(400, 403, 404, 409, 412, 422),
         )
 
     def _check(self) -> Endpoint:

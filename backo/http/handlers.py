@@ -20,6 +20,7 @@ from backo.errors import (
     PreconditionError,
     ValidationError,
 )
+from backo.http.across import expanded, neighbours, wanted
 from backo.http.messages import JSON, Request, Response, media_type
 from backo.http.patch import (
     MAX_OPERATIONS,
@@ -87,17 +88,18 @@ _QUESTION = pydantic.TypeAdapter(_Question)
 
 def listing(collection: Collection, office: Lookup, request: Request) -> Response:
     """A page of items."""
-    plan = collection.plan
+    plan, look = collection.plan, neighbours(collection)
     page = parse_page(request.query, office.page_size, office.max_page_size)
     query = Query(
-        filter=parse_query(request.query, plan, plan.shows),
-        sort=parse_sort(request.parameter("_sort"), plan, plan.shows),
+        filter=parse_query(request.query, plan, plan.shows, look),
+        sort=parse_sort(request.parameter("_sort"), plan, plan.shows, look),
         skip=page.skip,
         limit=page.size,
     )
-    found = collection.access.listing(
-        query, _view(request, plan), total=_total(request)
-    )
+    view = _view(request, plan)
+    into = wanted(collection, request, view)
+    found = collection.access.listing(query, view, total=_total(request))
+    expanded(collection, found.rows, into)
     return _json(_page(found.rows, found.total, page))
 
 
@@ -121,9 +123,13 @@ def create(collection: Collection, request: Request) -> Response:
 
 def read(collection: Collection, request: Request) -> Response:
     """One item, or 304 when the client has it already."""
-    item = collection.access.read(
-        request.path_params["id"], _view(request, collection.plan)
-    )
+    view = _view(request, collection.plan)
+    into = wanted(collection, request, view)
+    item = collection.access.read(request.path_params["id"], view)
+    if into:
+        # A tag of other items, too, would be no good for If-Match.
+        expanded(collection, [item], into)
+        return _json(item)
     body = to_json(item)
     tag = _etag(body)
     if _names(request.headers.get("if-none-match"), tag, weak=True):

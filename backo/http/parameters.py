@@ -5,14 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backo.query.filter import UNSORTABLE, Op, operators_for
-from backo.query.parse import MAX_SORT_KEYS, PAGE_PARAMETERS
+from backo.query.parse import MAX_SORT_KEYS, PAGE_PARAMETERS, Neighbours
+from backo.references.expanding import MAX_PATHS, PlanOf, expandable_paths
 from backo.schema.jsonschema import MOMENT, Use, literal, nullable, value_schema
+from backo.schema.models import component_name
 from backo.schema.patterns import MAX_PATTERN
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
+from backo.schema.reference import Reference
 
 __all__ = [
     "FILTER",
     "Parameter",
+    "expand_parameter",
     "filter_parameter",
     "filter_parameters",
     "filter_schema",
@@ -52,18 +56,28 @@ class Parameter:
     schema: Schema
     description: str
     required: bool = False
+    comma_separated: bool = False
+    """Whether the elements of a list stand in one text (``style: form``)."""
 
 
-def filter_parameters(plan: ItemPlan) -> tuple[Parameter, ...]:
-    """One parameter for each field and operator that a filter may use."""
+def filter_parameters(
+    plan: ItemPlan, look: Neighbours | None = None
+) -> tuple[Parameter, ...]:
+    """One parameter for each field and operator that a filter may use; of the fields of
+    items that references point to one each, or there would be too many."""
     return tuple(
         Parameter(_key(dotted, op), "query", schema, f"{dotted} {_MEANING[op]}")
-        for dotted, field in _filterable(plan.shown_root)
-        for op in Op
-        if op in operators_for(field)
+        for dotted, field, hops in _filterable(plan.shown_root, look, 1)
+        for op in ([Op.EQ] if hops else Op)
+        if op in operators_for(field) and _keeps_ids(field)
         for schema in [_text_schema(field, op)]
         if schema is not None
     )
+
+
+def _keeps_ids(field: FieldPlan) -> bool:
+    """Whether conditions on the field itself are possible."""
+    return field.reference is None or field.reference.filled
 
 
 def _key(dotted: str, op: Op) -> str:
@@ -76,15 +90,60 @@ def _key(dotted: str, op: Op) -> str:
 _TAKEN = PAGE_PARAMETERS | {FILTER}
 
 
-def _filterable(field: FieldPlan) -> Iterator[tuple[str, FieldPlan]]:
-    """Every field a filter may name, with its dotted path."""
+type _Filterable = tuple[str, FieldPlan, int]
+"""A field, its dotted path, and how many references that steps through."""
+
+
+def _filterable(
+    root: FieldPlan, look: Neighbours | None = None, depth: int = 0
+) -> Iterator[_Filterable]:
+    """Every field a filter may name, each once, the nearer ones first: through one
+    reference, and from where that leads to one item only on to ``depth`` of them."""
+    level: list[tuple[str, FieldPlan]] = [("", root)]
+    seen: set[str] = set()
+    single: set[str] = set()
+    for hops in range(depth + 1):
+        beyond = []
+        for prefix, one in level:
+            for plain, field in _named(one):
+                dotted = prefix + plain
+                if dotted not in seen:
+                    seen.add(dotted)
+                    yield dotted, field, hops
+                there = _there(field, look)
+                if there is not None and (hops == 0 or prefix in single):
+                    beyond.append((f"{dotted}.", there))
+                    if _is_single(field):
+                        single.add(f"{dotted}.")
+        level = beyond
+
+
+def _named(field: FieldPlan) -> Iterator[tuple[str, FieldPlan]]:
     for child in field.fields:
         if child.kind is Kind.DICT:
-            yield from _filterable(child)
+            yield from _named(child)
         else:
             yield child.dotted, child
             if child.element is not None and child.element.kind is Kind.DICT:
-                yield from _filterable(child.element)
+                yield from _named(child.element)
+
+
+def _reference(field: FieldPlan) -> Reference | None:
+    """The reference that a field is, or each of its elements."""
+    if field.reference is None and field.element is not None:
+        return field.element.reference
+    return field.reference
+
+
+def _is_single(field: FieldPlan) -> bool:
+    return field.kind is not Kind.LIST and "[" not in field.path
+
+
+def _there(field: FieldPlan, look: Neighbours | None) -> FieldPlan | None:
+    """The root of the items that a reference points to, as answers show them."""
+    reference = _reference(field)
+    found = None if reference is None or look is None else look(reference.collection)
+    return None if found is None else found.plan.shown_root
 
 
 # -- texts -------------------------------------------------------------------------
@@ -203,13 +262,17 @@ def _union_json(schemas: list[Schema]) -> Schema:
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
-def filter_schema(plan: ItemPlan, name: str) -> Schema:
-    """The schema of a filter in JSON, which refers to itself by ``name``."""
+def filter_schema(plan: ItemPlan, name: str, look: Neighbours | None = None) -> Schema:
+    """The schema of a filter in JSON, which refers to itself by ``name``. It names the
+    fields of other items through two references at most, and lets an object stand
+    beside any reference."""
     itself = {"$ref": f"#/components/schemas/{name}"}
     several = {"type": "array", "items": itself}
     conditions = {
-        dotted: _condition_schema(field)
-        for dotted, field in _filterable(plan.shown_root)
+        dotted: schema
+        for dotted, field, _ in _filterable(plan.shown_root, look, 2)
+        for schema in [_condition_schema(field, _below(field, look))]
+        if schema is not None
     }
     combined = {"$and": several, "$or": several, "$not": itself}
     return {
@@ -233,8 +296,20 @@ def filter_parameter(component: str) -> Parameter:
     return Parameter(FILTER, "query", schema, about)
 
 
-def _condition_schema(field: FieldPlan) -> Schema:
-    """A field's condition: a value it must be, or operators with their operands."""
+def _below(field: FieldPlan, look: Neighbours | None) -> Schema | None:
+    """The schema of a filter of the items that a reference points to."""
+    reference, there = _reference(field), _there(field, look)
+    if reference is None or there is None or not there.fields:
+        return None
+    name = component_name(reference.collection)
+    return {"$ref": f"#/components/schemas/{name}Filter"}
+
+
+def _condition_schema(field: FieldPlan, below: Schema | None) -> Schema | None:
+    """A field's condition: a value it must be, or operators with their operands; of a
+    reference also ``below``, conditions on the item. None: there is no condition."""
+    if not _keeps_ids(field):
+        return below
     operators = {
         op.value: _json_schema(field, op) for op in Op if op in operators_for(field)
     }
@@ -246,7 +321,12 @@ def _condition_schema(field: FieldPlan) -> Schema:
         "minProperties": 1,
         "additionalProperties": False,
     }
-    return {"anyOf": [*alternatives, conditions]}
+    if below is None:
+        return {"anyOf": [*alternatives, conditions]}
+    for op in (Op.CONTAINS, Op.ALL):
+        if op.value in operators:
+            operators[op.value] = {"anyOf": [operators[op.value], below]}
+    return {"anyOf": [*alternatives, conditions, below]}
 
 
 def _json_schema(field: FieldPlan, op: Op) -> Schema:
@@ -272,14 +352,17 @@ def _equal_value(field: FieldPlan) -> Schema:
 
 
 def page_parameters(
-    plan: ItemPlan, page_size: int, max_page_size: int
+    plan: ItemPlan,
+    page_size: int,
+    max_page_size: int,
+    look: Neighbours | None = None,
 ) -> tuple[Parameter, ...]:
     """The parameters that choose and order the rows of a page."""
     size = {"type": "integer", "minimum": 1, "maximum": max_page_size}
     skip = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**63, "default": 0}
     total: Schema = {"type": "integer", "enum": [0, 1], "default": 1}
     about = "Fields to sort by, - for last first"
-    names = _sortable(plan)
+    names = _sortable(plan, look)
     sort = (Parameter("_sort", "query", _sort_schema(names), about),) if names else ()
     return (
         Parameter(
@@ -292,14 +375,25 @@ def page_parameters(
     )
 
 
-def _sortable(plan: ItemPlan) -> list[str]:
+def _sortable(plan: ItemPlan, look: Neighbours | None) -> list[str]:
     # A sort cannot tell "-a" and "a,b" from a direction and from a list of names.
     return [
         name
-        for name, field in _filterable(plan.shown_root)
-        if field.kind not in UNSORTABLE and "[" not in field.path
+        for name in _in_order(plan.shown_root, look, 1)
         if name[0] != "-" and "," not in name
     ]
+
+
+def _in_order(root: FieldPlan, look: Neighbours | None, depth: int) -> Iterator[str]:
+    """Every field with one value, through ``depth`` single references at most."""
+    for dotted, field in _named(root):
+        if field.kind in UNSORTABLE or "[" in field.path:
+            continue
+        yield dotted
+        there = _there(field, look) if depth else None
+        if there is not None:
+            for below in _in_order(there, look, depth - 1):
+                yield f"{dotted}.{below}"
 
 
 def _sort_schema(names: list[str]) -> Schema:
@@ -321,3 +415,32 @@ def view_parameter(plan: ItemPlan) -> Parameter:
         "default": "client",
     }
     return Parameter("_view", "query", schema, "The view to answer with")
+
+
+_MOST_NAMED = 200
+"""Paths of expansions that are named one by one: of more, the schema would be longer
+than the rest of the document."""
+
+
+def expand_parameter(plan: ItemPlan, plan_of: PlanOf) -> tuple[Parameter, ...]:
+    """The parameter that puts items into the answer where references point to them, for
+    items that have references."""
+    paths = dict.fromkeys(
+        path
+        for view in plan.view_names
+        for path in expandable_paths(plan.view(view), plan_of)
+    )
+    if not paths:
+        return ()
+    one: Schema = {"type": "string"}
+    if len(paths) <= _MOST_NAMED:
+        one["enum"] = list(paths)
+    about = (
+        "References to put the items in the place of that they point to, as the view "
+        "client shows them; ids of items that are not there for the caller stay. Lists "
+        "that keep no ids get the items found, as many as a page may have. The answer "
+        "has no ETag then: what it shows is more than the item"
+    )
+    schema = {"type": "array", "items": one, "maxItems": MAX_PATHS}
+    parameter = Parameter("_expand", "query", schema, about, comma_separated=True)
+    return (parameter,)

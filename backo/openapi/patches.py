@@ -205,7 +205,9 @@ def _transfers(plan: ItemPlan, fields: Iterable[_Written]) -> Iterator[Schema]:
 
 def _taken(field: FieldPlan) -> str:
     """What values a field takes, null included, as a text to compare."""
-    own = [value_schema(field, Use.REPLACE), field.nullable, field.kind.value]
+    points = field.reference and field.reference.collection
+    value = value_schema(field, Use.REPLACE)
+    own = [value, field.nullable, field.kind.value, points]
     return json.dumps(own, sort_keys=True, default=str)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from backo.http.endpoints import Answer, Endpoint
+from backo.http.endpoints import Answer, Endpoint, Follow
 from backo.http.messages import PROBLEM
 from backo.http.parameters import Parameter
 from backo.openapi.schemas import one_of, reference
@@ -85,24 +85,44 @@ def operation(row: Endpoint) -> Schema:
 
 
 def _parameter(parameter: Parameter) -> Schema:
-    return {
+    described = {
         "name": parameter.name,
         "in": parameter.location,
         "description": parameter.description,
         "required": parameter.required,
         "schema": parameter.schema,
     }
+    if parameter.comma_separated:
+        described |= {"style": "form", "explode": False}
+    return described
 
 
 def _answer(answer: Answer) -> Schema:
     described: Schema = {"description": answer.description}
     if answer.headers:
-        described["headers"] = {name: HEADERS[name] for name in answer.headers}
+        described["headers"] = {name: _header(answer, name) for name in answer.headers}
     if answer.components:
         described["content"] = {answer.media: {"schema": one_of(answer.components)}}
     elif answer.media is not None:
         described["content"] = {answer.media: {"schema": {"type": "string"}}}
+    if answer.links:
+        described["links"] = {name: _link(one) for name, one in answer.links.items()}
     return described
+
+
+def _header(answer: Answer, name: str) -> Schema:
+    header = HEADERS[name]
+    if name not in answer.optional:
+        return header
+    return {key: value for key, value in header.items() if key != "required"}
+
+
+def _link(follow: Follow) -> Schema:
+    return {
+        "operationId": follow.operation_id,
+        "parameters": {"id": f"$response.body#{follow.pointer}"},
+        "description": follow.description,
+    }
 
 
 def _problem(status: int) -> Schema:

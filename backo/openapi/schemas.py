@@ -3,8 +3,10 @@
 from typing import Any
 
 from backo.collection import Collection
-from backo.http.parameters import filter_schema
+from backo.http.across import expanded_component, neighbours, plan_of
+from backo.http.parameters import expand_parameter, filter_schema
 from backo.http.patch import MAX_OPERATIONS
+from backo.openapi.expanded import expanded_schema
 from backo.openapi.patches import patch_schemas
 from backo.schema.models import component_name, shown_component, view_suffix
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
@@ -30,11 +32,16 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
     name = component_name(collection.name)
     schemas = {f"{name}Question": _question(collection.plan)}
     if not collection.forbids("read"):
-        schemas |= _view_schemas(collection, name)
-        shown = reference(shown_component(name, collection.plan.view_names))
+        expanded = _expanded_schemas(collection)
+        if not expanded or not _is_constant(collection):
+            schemas |= _view_schemas(collection, name)
+        schemas |= expanded
+        shown = reference(expanded_component(collection))
         schemas[f"{name}Page"] = _page(shown, collection.backoffice.max_page_size)
         if collection.plan.shown_root.fields:
-            schemas[f"{name}Filter"] = filter_schema(collection.plan, f"{name}Filter")
+            look = neighbours(collection)
+            conditions = filter_schema(collection.plan, f"{name}Filter", look)
+            schemas[f"{name}Filter"] = conditions
     if not collection.forbids("create"):
         schemas[f"{name}Create"] = collection.models.create.model_json_schema()
     if not collection.forbids("modify"):
@@ -53,6 +60,32 @@ def _view_schemas(collection: Collection, name: str) -> dict[str, Schema]:
         schemas[shown_component(name, tuple(views))] = {
             "description": "An item in any of its views",
             "anyOf": [reference(one) for one in schemas],
+        }
+    return schemas
+
+
+def _is_constant(collection: Collection) -> bool:
+    """Whether no answer shows an item but those that may have been expanded."""
+    return collection.forbids("create") and collection.forbids("modify")
+
+
+def _expanded_schemas(collection: Collection) -> dict[str, Schema]:
+    """Items as ``_expand`` shows them; none where it changes nothing."""
+    views, find = collection.models.views, plan_of(collection)
+    names = {view: expanded_component(collection, view) for view in views}
+    if not expand_parameter(collection.plan, find):
+        return {}
+    schemas = {
+        names[view]: expanded_schema(
+            model.model_json_schema(), collection.plan.view(view), find
+        )
+        for view, model in views.items()
+    }
+    if len(views) > 1:
+        schemas[expanded_component(collection)] = {
+            "description": "An item in any of its views; where it points to others may "
+            "be these",
+            "anyOf": [reference(names[view]) for view in views],
         }
     return schemas
 
@@ -261,6 +294,14 @@ def _field_meta() -> Schema:
             "max": _bound("The most it may be"),
             "uniq": _FLAG,
             "regexp": {"type": "array", "items": _TEXT},
+            "collection": {
+                "type": "string",
+                "description": "The collection of the items that it points to",
+            },
+            "reverse": {
+                "type": ["string", "null"],
+                "description": "Where these point back, if they do",
+            },
             "sub_scheme": {"type": "object", "additionalProperties": below},
             "sub_type": below,
             "sub_types": {"type": "array", "items": below},

@@ -11,12 +11,14 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Hop,
     Op,
     all_of,
     any_of,
     negate,
     operators_for,
 )
+from backo.query.linking import linked, through
 from backo.query.values import (
     ANYTHING,
     TEXT_ALTERNATIVES,
@@ -25,13 +27,16 @@ from backo.query.values import (
     read_json,
 )
 from backo.schema.patterns import check_weight, linear_matcher
-from backo.schema.plan import FieldPlan, Kind
+from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
 __all__ = [
     "MAX_CONDITIONS",
     "MAX_DEPTH",
+    "MAX_HOPS",
     "MAX_PATTERNS",
     "FilterBuilder",
+    "Neighbour",
+    "Neighbours",
     "Readable",
     "Scope",
     "everything",
@@ -44,9 +49,22 @@ MAX_CONDITIONS = 1000
 """Conditions (values of ``$in`` included) a client's filter may have."""
 MAX_PATTERNS = 8
 """``$reg`` that a client's filter may have."""
+MAX_HOPS = 100
+"""Steps to other items that the conditions of a client's filter may take together."""
 type Readable = Callable[[FieldPlan], bool]
 """Whether the caller may read, hence filter and sort by, a field."""
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another collection, as far as filters may look into it through references."""
+
+    plan: ItemPlan
+    readable: Readable
+
+
+type Neighbours = Callable[[str], Neighbour | None]
+"""The collection of that name; None: there is none that the caller may read."""
 
 _WITHOUT_ORDER = frozenset({Kind.BOOL, Kind.LIST, Kind.DICT})
 
@@ -63,6 +81,14 @@ class Scope:
     field: FieldPlan
     path: tuple[str, ...]
     label: str
+    hops: tuple[Hop, ...] = ()
+    """The references stepped through: ``path`` starts in the last item."""
+    holder: tuple[str, ...] | None = None
+    """The innermost List on ``path``, if there is one."""
+    conditional: bool = False
+    """Whether the field, or what it is in, is hidden at times."""
+    readable: Readable | None = None
+    """Which fields the caller may read, where these are another collection's."""
 
     def fail(self, message: str) -> NoReturn:
         raise FilterError(message, path=self.label)
@@ -73,7 +99,28 @@ class Scope:
             element = dataclasses.replace(self.field, kind=Kind.IN)
         else:
             element = self.field.element or ANYTHING
-        return Scope(element, (), self.label)
+        if self.field.reference is not None:
+            one = dataclasses.replace(self.field.reference, many=False)
+            element = dataclasses.replace(element, reference=one)
+        return Scope(
+            element,
+            (),
+            self.label,
+            conditional=self.conditional,
+            readable=self.readable,
+        )
+
+    def there(self, neighbour: Neighbour | None) -> "Scope":
+        """Any one item that the reference this is points to, as the start of its own
+        paths; where the caller may not look, an item without fields."""
+        root = _NOTHING if neighbour is None else neighbour.plan.root
+        readable = None if neighbour is None else neighbour.readable
+        return Scope(root, (), self.label, readable=readable)
+
+    @property
+    def depth(self) -> int:
+        """The steps from the start of the paths, through other items too."""
+        return len(self.path) + sum(len(hop.path) for hop in self.hops)
 
 
 class FilterBuilder:
@@ -86,49 +133,99 @@ class FilterBuilder:
         read: Callable[[FieldPlan, Any], Any] = read_json,
         texts: bool = False,
         most: int | None = MAX_CONDITIONS,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.readable = readable
         self.read = read
         self.texts = texts
         self.left = most
         self.patterns = 0
+        self.hops = 0
+        self.neighbours = neighbours
 
     # fields
 
     def step(self, scope: Scope, dotted: str) -> Scope:
         """The field at ``dotted`` below ``scope``; unknown and unreadable are one."""
         plain = dotted.removeprefix("$.")
-        found = self._descend(scope.field, plain.split(".")[: MAX_DEPTH + 1])
+        found = self._descend(scope, plain.split(".")[: MAX_DEPTH + 1])
         label = f"{scope.label}.{plain}"
-        if found is None or len(found[1]) > MAX_DEPTH:
+        if found is None or found.depth - scope.depth > MAX_DEPTH:
             raise FilterError("unknown field", path=label)
-        return Scope(found[0], scope.path + found[1], label)
+        return dataclasses.replace(found, label=label)
 
-    def _descend(
-        self, field: FieldPlan, names: list[str]
-    ) -> tuple[FieldPlan, tuple[str, ...]] | None:
+    def _descend(self, scope: Scope, names: list[str]) -> Scope | None:
         if not names:
-            return field, ()
+            return scope
+        if self._leads(scope.field):
+            return self._descend_through(scope, names)
+        field = scope.field
         if field.kind is Kind.LIST and field.element is not None:
             field = field.element
-            if not self.readable(field):
+            if not self._may(scope, field):
                 return None
+            scope = _below(scope, field, scope.path, holder=scope.path)
+            if self._leads(field):
+                return self._descend_through(scope, names)
         if field is ANYTHING or field.kind is Kind.FREEDICT:
-            return ANYTHING, tuple(names)
-        return self._descend_into(field, names)
+            path = (*scope.path, *names)
+            return dataclasses.replace(scope, field=ANYTHING, path=path)
+        return self._descend_into(scope, names)
 
-    def _descend_into(
-        self, field: FieldPlan, names: list[str]
-    ) -> tuple[FieldPlan, tuple[str, ...]] | None:
+    def _descend_into(self, scope: Scope, names: list[str]) -> Scope | None:
         """A field's own name may hold dots, so longer and longer names are tried."""
         for end in range(1, len(names) + 1):
             name = ".".join(names[:end])
-            child = field.field(name)
-            if child is not None and self.readable(child):
-                found = self._descend(child, names[end:])
+            child = scope.field.field(name)
+            if child is not None and self._may(scope, child):
+                below = _below(scope, child, (*scope.path, name), holder=scope.holder)
+                found = self._descend(below, names[end:])
                 if found is not None:
-                    return found[0], (name, *found[1])
+                    return found
         return None
+
+    def _may(self, scope: Scope, field: FieldPlan) -> bool:
+        """Whether the caller may read ``field``, which is where ``scope`` is."""
+        return (scope.readable or self.readable)(field)
+
+    # other items
+
+    def _leads(self, field: FieldPlan) -> bool:
+        """Whether fields of other items can be named through this one."""
+        return field.reference is not None and self.neighbours is not None
+
+    def _descend_through(self, scope: Scope, names: list[str]) -> Scope | None:
+        there, hop = self._there(scope), _hop(scope)
+        return self._descend_into(
+            dataclasses.replace(there, hops=(*scope.hops, hop)), names
+        )
+
+    def _there(self, scope: Scope) -> Scope:
+        reference = scope.field.reference
+        if reference is None or self.neighbours is None:
+            return scope.there(None)
+        return scope.there(self.neighbours(reference.collection))
+
+    def _back(self, tree: Filter, scope: Scope) -> Filter:
+        """What ``tree``, a condition on one field, says of the document that the
+        references of ``scope`` start from."""
+        if self.left is not None:
+            self.hops += len(scope.hops)
+            if self.hops > MAX_HOPS:
+                scope.fail(f"a filter may look into {MAX_HOPS} other items at most")
+        for hop in reversed(scope.hops):
+            tree = through(hop, tree)
+        return tree
+
+    def _of_items(self, value: dict[Any, Any], scope: Scope) -> Filter:
+        """Conditions on the item that a Ref points to, as on a Dict, or on one and the
+        same item of a RefsList, as on an element."""
+        there, hop = self._there(scope), _hop(scope)
+        if not hop.reference.many:
+            through_it = dataclasses.replace(there, hops=(*scope.hops, hop))
+            return self.tree(value, through_it)
+        self.spend(1, scope)
+        return self._back(linked(hop, self.tree(value, there)), scope)
 
     # structure
 
@@ -164,12 +261,18 @@ class FilterBuilder:
             return all_of(
                 [self.operator(name, one, scope) for name, one in value.items()]
             )
+        if self._leads(scope.field):
+            return self._of_items(value, scope)
         if scope.field is ANYTHING or scope.field.kind in (Kind.DICT, Kind.FREEDICT):
             return self.tree(value, scope)
         if scope.field.kind is Kind.LIST:
             element = scope.element()
             if element.field.kind in (Kind.DICT, Kind.FREEDICT, Kind.EXTEND):
-                return Element(scope.path, self.tree(value, element))
+                below = self.tree(value, element)
+                return self._back(Element(scope.path, below), scope)
+            if self._leads(element.field):
+                below = self._of_items(value, element)
+                return self._back(Element(scope.path, below), scope)
         return self.operator("$eq", value, scope)
 
     def operator(self, name: str, value: Any, scope: Scope) -> Filter:
@@ -182,10 +285,13 @@ class FilterBuilder:
             operator = Op(name)
         except ValueError:
             scope.fail(f"unknown operator {name}")
+        if scope.field.reference is not None and not scope.field.reference.filled:
+            scope.fail("keeps no ids; its items can be found by their own fields")
         if operator not in operators_for(scope.field):
             scope.fail(f"{operator} cannot be used on this field")
         self.spend(1, scope)
-        return _OPERATORS[operator](self, operator, value, scope)
+        found = _OPERATORS[operator](self, operator, value, scope)
+        return self._back(found, scope)
 
     def spend(self, conditions: int, scope: Scope) -> None:
         if self.left is not None:
@@ -239,7 +345,7 @@ class FilterBuilder:
 
     def _whole(self, field: FieldPlan, scope: Scope) -> None:
         """A whole value must not tell anything about a part that may not be read."""
-        if not all(self.readable(below) for below in field.walk()):
+        if not all(self._may(scope, below) for below in field.walk()):
             scope.fail("cannot be compared as a whole")
 
     def compare(self, operator: Op, value: Any, scope: Scope) -> Filter:
@@ -336,6 +442,36 @@ _OPERATORS: Mapping[Op, Callable[[FilterBuilder, Op, Any, Scope], Filter]] = (
         }
     )
 )
+
+
+_NOTHING = FieldPlan(name="", path="$", kind=Kind.DICT, node=None)
+"""The root of items of which nothing may be known."""
+
+
+def _below(
+    scope: Scope,
+    field: FieldPlan,
+    path: tuple[str, ...],
+    *,
+    holder: tuple[str, ...] | None,
+) -> Scope:
+    return Scope(
+        field,
+        path,
+        scope.label,
+        scope.hops,
+        holder,
+        scope.conditional or field.conditional,
+        scope.readable,
+    )
+
+
+def _hop(scope: Scope) -> Hop:
+    """The step through the reference that ``scope`` is."""
+    reference = scope.field.reference
+    if reference is None:
+        raise TypeError(f"{scope.label} is no reference")
+    return Hop(scope.path, reference, scope.holder, scope.conditional)
 
 
 def is_operator(name: Any) -> bool:

@@ -9,6 +9,9 @@ likes, as long as it finds the documents that :func:`matches` finds:
   condition holds when it holds for any value reached;
 * on a list, a condition of a scalar kind holds when it holds for any element;
 * values are compared inside one type only, a bool is no number.
+
+:class:`Linked` looks into other items, so a document alone cannot answer it: it becomes
+a :class:`Condition` on ids before any store is asked (``backo.references.joining``).
 """
 
 import dataclasses
@@ -28,6 +31,7 @@ from backo.query.compare import (
 )
 from backo.schema.patterns import linear_matcher
 from backo.schema.plan import FieldPlan, Kind
+from backo.schema.reference import Reference
 
 __all__ = [
     "ALWAYS",
@@ -37,6 +41,8 @@ __all__ = [
     "Condition",
     "Element",
     "Filter",
+    "Hop",
+    "Linked",
     "Never",
     "Not",
     "Op",
@@ -53,6 +59,7 @@ __all__ = [
     "order",
     "predicate",
     "sort_value",
+    "texts_at",
 ]
 
 
@@ -132,7 +139,33 @@ class Element:
     every: bool = False
 
 
-type Filter = Always | Never | And | Or | Not | Condition | Element
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hop:
+    """A step through the reference at ``path`` to the items it points to."""
+
+    path: tuple[str, ...]
+    reference: Reference
+    holder: tuple[str, ...] | None = None
+    """The innermost List on the way to it, if there is one."""
+    conditional: bool = False
+    """Whether the field that holds it is hidden in some items, or from some callers."""
+
+    @property
+    def single(self) -> bool:
+        """Whether it leads from a document to one item at most."""
+        return self.holder is None and not self.reference.many
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Linked:
+    """A reference points to an item that matches ``condition``, whose paths start in
+    that item."""
+
+    hop: Hop
+    condition: "Filter"
+
+
+type Filter = Always | Never | And | Or | Not | Condition | Element | Linked
 
 ALWAYS = Always()
 NEVER = Never()
@@ -145,6 +178,8 @@ class SortKey:
     path: tuple[str, ...]
     descending: bool = False
     kind: Kind = Kind.STRING
+    hops: tuple[Hop, ...] = ()
+    """The references to step through first: ``path`` starts in the last item."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -278,6 +313,11 @@ def _(tree: Element) -> Predicate:
 
 
 @predicate.register
+def _(tree: Linked) -> Predicate:
+    raise TypeError(f"not joined yet: {tree!r}")
+
+
+@predicate.register
 def _(tree: Condition) -> Predicate:
     simple = canonical(tree)
     if simple is not tree:
@@ -305,6 +345,12 @@ def _scalars(document: Any, path: tuple[str, ...]) -> Iterator[Any]:
             yield from value
         else:
             yield value
+
+
+def texts_at(document: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """The texts at ``path``, a list on the way or there giving its elements: the ids
+    that a reference holds."""
+    return (one for one in _scalars(document, path) if isinstance(one, str))
 
 
 def _exists(leaf: Condition) -> Predicate:
@@ -458,10 +504,12 @@ def sort_value(key: SortKey) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def order(
-    documents: Iterable[dict[str, Any]], keys: Iterable[SortKey]
+    documents: Iterable[dict[str, Any]],
+    keys: Iterable[SortKey],
+    value_of: Callable[[SortKey], Callable[[Any], tuple[Any, ...]]] = sort_value,
 ) -> list[dict[str, Any]]:
     """The documents sorted by ``keys``, then by ``_id`` ascending."""
     ordered = sorted(documents, key=sort_value(SortKey(("_id",))))
     for key in reversed(tuple(keys)):
-        ordered.sort(key=sort_value(key), reverse=key.descending)
+        ordered.sort(key=value_of(key), reverse=key.descending)
     return ordered

@@ -5,9 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backo.errors import FilterError
-from backo.query.builder import FilterBuilder, Readable, Scope, everything
+from backo.query.builder import (
+    FilterBuilder,
+    Neighbours,
+    Readable,
+    Scope,
+    everything,
+)
 from backo.query.filter import UNSORTABLE, Page, SortKey
-from backo.schema.plan import FieldPlan, ItemPlan, Kind
+from backo.schema.plan import ItemPlan
 
 __all__ = ["MAX_SORT_KEYS", "PAGE_PARAMETERS", "parse_page", "parse_sort"]
 
@@ -20,14 +26,16 @@ def parse_sort(
     given: str | Mapping[str, int] | None,
     plan: ItemPlan,
     readable: Readable = everything,
+    neighbours: Neighbours | None = None,
 ) -> tuple[SortKey, ...]:
-    """The keys of ``-$.pages,$.title`` or ``{"pages": -1, "title": 1}``."""
+    """The keys of ``-$.pages,$.author.name`` or ``{"pages": -1, "author.name": 1}``."""
     if not given:
         return ()
     wanted = _sort_texts(given) if isinstance(given, str) else list(given.items())
     if len(wanted) > MAX_SORT_KEYS:
         raise FilterError(f"a sort may have {MAX_SORT_KEYS} keys", path="_sort")
-    parser, root = FilterBuilder(readable), Scope(plan.root, (), "$")
+    parser = FilterBuilder(readable, neighbours=neighbours)
+    root = Scope(plan.root, (), "$")
     return tuple(_sort_key(parser, root, *one) for one in wanted)
 
 
@@ -44,20 +52,10 @@ def _sort_key(
     scope = parser.step(root, dotted)
     if isinstance(direction, bool) or direction not in (1, -1):
         scope.fail("the direction of a sort is 1 or -1")
-    if scope.field.kind in UNSORTABLE or _in_a_list(root.field, scope.path):
+    several = scope.holder is not None or not all(hop.single for hop in scope.hops)
+    if scope.field.kind in UNSORTABLE or several:
         scope.fail("cannot be sorted by")
-    return SortKey(scope.path, direction == -1, scope.field.kind)
-
-
-def _in_a_list(field: FieldPlan, path: tuple[str, ...]) -> bool:
-    for name in path:
-        if field.kind is Kind.LIST:
-            return True
-        below = field.field(name)
-        if below is None:
-            return False
-        field = below
-    return False
+    return SortKey(scope.path, direction == -1, scope.field.kind, scope.hops)
 
 
 def parse_page(

@@ -8,7 +8,8 @@
 
 Whatever is unknown, or hidden from the caller by ``readable``, is one and the same
 :class:`~backo.errors.FilterError`, whose path names the field. All siblings of an
-object are and-ed.
+object are and-ed. Fields of the items that references point to can be named where
+``neighbours`` knows their collections.
 """
 
 import json
@@ -24,6 +25,7 @@ from backo.query.builder import (
     MAX_CONDITIONS,
     MAX_DEPTH,
     FilterBuilder,
+    Neighbours,
     Readable,
     Scope,
     everything,
@@ -36,6 +38,7 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Linked,
     Never,
     Not,
     Or,
@@ -58,6 +61,7 @@ __all__ = [
     "MAX_SORT_KEYS",
     "PAGE_PARAMETERS",
     "UNTYPED",
+    "Neighbours",
     "Readable",
     "everything",
     "parse_json",
@@ -76,10 +80,16 @@ UNTYPED = ItemPlan(
 # -- JSON --------------------------------------------------------------------------
 
 
-def parse_json(value: Any, plan: ItemPlan, readable: Readable = everything) -> Filter:
+def parse_json(
+    value: Any,
+    plan: ItemPlan,
+    readable: Readable = everything,
+    neighbours: Neighbours | None = None,
+) -> Filter:
     """The filter of a parsed JSON object."""
     _check_depth(value)
-    return FilterBuilder(readable).tree(value, Scope(plan.root, (), "$"))
+    parser = FilterBuilder(readable, neighbours=neighbours)
+    return parser.tree(value, Scope(plan.root, (), "$"))
 
 
 def _check_depth(value: Any) -> None:
@@ -124,18 +134,19 @@ def parse_query(
     pairs: Sequence[tuple[str, str]],
     plan: ItemPlan,
     readable: Readable = everything,
+    neighbours: Neighbours | None = None,
 ) -> Filter:
     """The filter of a query string's decoded pairs; page parameters are skipped.
 
     A key given several times makes a list. ``filter`` holds a filter in JSON.
     """
-    parser = FilterBuilder(readable, read=read_text, texts=True)
+    parser = FilterBuilder(readable, read=read_text, texts=True, neighbours=neighbours)
     root = Scope(plan.root, (), "$")
     found: list[Filter] = []
     given: dict[tuple[str, str], tuple[Scope, list[str]]] = {}
     for key, text in pairs:
         if key == "filter":
-            found.append(parse_json(_loads(text), plan, readable))
+            found.append(parse_json(_loads(text), plan, readable, neighbours))
         elif key not in PAGE_PARAMETERS:
             scope, operator = _split_key(parser, root, key)
             given.setdefault((scope.label, operator), (scope, []))[1].append(text)
@@ -194,7 +205,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 # -- Python ------------------------------------------------------------------------
 
-_NODES = (Always, Never, And, Or, Not, Condition, Element)
+_NODES = (Always, Never, And, Or, Not, Condition, Element, Linked)
 
 
 class _PythonParser(FilterBuilder):
@@ -243,11 +254,16 @@ def _plain(value: Any) -> Any:
     return from_python(value) if isinstance(value, GenericType) else value
 
 
-def parse_python(value: Any, plan: ItemPlan, readable: Readable = everything) -> Filter:
+def parse_python(
+    value: Any,
+    plan: ItemPlan,
+    readable: Readable = everything,
+    neighbours: Neighbours | None = None,
+) -> Filter:
     """The filter a developer wrote: a dict with tuples, an SFilter, a tree, or None.
 
     It may have any number of conditions.
     """
     _check_depth(value)
-    parser = _PythonParser(readable, most=None)
+    parser = _PythonParser(readable, most=None, neighbours=neighbours)
     return parser.tree(value, Scope(plan.root, (), "$"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from backo.query.filter import And, Condition, Element, Filter, Not, Or
+from backo.query.filter import And, Condition, Element, Filter, Linked, Not, Or
 
 __all__ = ["paths_of"]
 
@@ -20,5 +20,7 @@ def paths_of(tree: Filter) -> Iterator[tuple[str, ...]]:
             yield from (path + below for below in paths_of(condition))
         case Condition(path):
             yield path
+        case Linked(hop):
+            yield hop.path
         case _:
             return

@@ -109,6 +109,7 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
         can_modify=can_modify,
         events=_events(node),
         examples=tuple(own.get("_examples") or ()),
+        reference=own.get("_reference"),
         custom=_custom(node),
         read_only=inherited.read_only,
         unreadable=inherited.unreadable,

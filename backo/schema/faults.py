@@ -78,7 +78,9 @@ def _stricto_fault(error: Any) -> Fault:
     path, _, message = _without_value(error).partition(": ")
     if not path.startswith("$"):
         path, message = "$", _without_value(error)
-    return Fault(path, words or message, STRICTO_CODES.get(type(error), "invalid"))
+    classes = (cls for cls in type(error).__mro__ if cls in STRICTO_CODES)
+    code = next((STRICTO_CODES[cls] for cls in classes), "invalid")
+    return Fault(path, words or message, code)
 
 
 def _without_value(error: Any) -> str:

@@ -94,7 +94,16 @@ def _notes(field: FieldPlan) -> Schema:
         notes["description"] = field.description
     if field.examples:
         notes["examples"] = list(field.examples)
-    return notes
+    return notes | _pointing(field)
+
+
+def _pointing(field: FieldPlan) -> Schema:
+    """Whose ids a field holds."""
+    reference = field.reference
+    if reference is None:
+        return {}
+    back = {} if reference.reverse is None else {"x-ref-reverse": reference.reverse}
+    return {"x-ref-collection": reference.collection, **back}
 
 
 def nullable(schema: Schema) -> Schema:
@@ -186,7 +195,8 @@ def _list(field: FieldPlan, use: Use) -> Schema:
 
 def element_schema(field: FieldPlan, use: Use) -> Schema:
     """The schema of one element of a List: never null."""
-    return value_schema(field.held, use.of_elements) | _notes(field.held)
+    notes = _notes(field.held) | _pointing(field)
+    return value_schema(field.held, use.of_elements) | notes
 
 
 def _tuple(field: FieldPlan, use: Use) -> Schema:

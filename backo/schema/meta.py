@@ -42,7 +42,14 @@ def _meta(field: FieldPlan, node: Any, hidden: set[int]) -> Meta:
             right: bool(node.is_allowed_to(right)) for right in ("read", "modify")
         },
     }
-    return meta | _bounds(field) | below
+    return meta | _bounds(field) | _reference(field) | below
+
+
+def _reference(field: FieldPlan) -> Meta:
+    reference = field.reference
+    if reference is None:
+        return {}
+    return {"collection": reference.collection, "reverse": reference.reverse}
 
 
 def _bounds(field: FieldPlan) -> Meta:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from backo.schema.reference import Reference
+
 __all__ = ["Computed", "FieldPlan", "ItemPlan", "Kind", "Located", "Right"]
 
 type Right = bool | Callable[[str, Any], bool] | None
@@ -79,6 +81,8 @@ class FieldPlan:
     """A List's element."""
     elements: tuple["FieldPlan", ...] = ()
     """A Tuple's elements, or an In's alternatives."""
+    reference: Reference | None = None
+    """Which items a String, or a List of Strings, holds the ids of."""
     custom: bool = False
     """Whether a user's own class decides what is valid or how it is encoded."""
     truncates: bool = False

@@ -75,6 +75,7 @@ def _invite(url: str, console: Console) -> None:
 
 Try:
   curl '{url}/books?pages.$gt=1000&_sort=-$.pages&_page=3'
+  curl '{url}/books?author.nationality.a2=FR&_expand=author,author.nationality&_page=2'
   curl -i '{url}/books/war-and-peace'
   curl -X POST -H 'Content-Type: application/json' \\
        -d '{{"title": "La Terre", "author": "emile-zola", "pages": 540}}' '{url}/books'

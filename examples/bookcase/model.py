@@ -9,10 +9,13 @@ from backo import (
     Collection,
     DBSqliteConnector,
     Dict,
+    FillStrategy,
     Float,
     Int,
     Item,
     List,
+    Ref,
+    RefsList,
     String,
     Url,
 )
@@ -43,6 +46,13 @@ nationality = Item(
         ),
         "numeric": String(pattern="^[0-9]{3}$", description="ISO 3166 numeric"),
         "flag": String(description="Its flag, as an emoji"),
+        "authors": RefsList(
+            coll="authors",
+            field="$.nationality",
+            # A country may have any number: they are looked up, not written down here.
+            ofs=FillStrategy.NOT_FILL,
+            description="Those who are counted as its own",
+        ),
     },
     description="A country, as ISO 3166 has it",
 )
@@ -54,8 +64,13 @@ author = Item(
         "family_name": String(description="Family name"),
         "born": Int(min=-3000, max=2100, description="Year of birth; negative: BC"),
         "died": Int(min=-3000, max=2100, description="Year of death; negative: BC"),
-        "nationality": String(
-            pattern="^[A-Z]{2}$", description="Today's country: a nationality's _id"
+        "nationality": Ref(
+            coll="nationalities", field="$.authors", description="Today's country"
+        ),
+        "books": RefsList(
+            coll="books",
+            field="$.author",
+            description="Their books; who has any cannot be deleted",
         ),
     },
     description="Somebody who wrote a book",
@@ -64,7 +79,9 @@ author = Item(
 book = Item(
     {
         "title": String(required=True, description="The title"),
-        "author": String(required=True, description="Who wrote it: an author's _id"),
+        "author": Ref(
+            coll="authors", field="$.books", required=True, description="Who wrote it"
+        ),
         "year": Int(min=-3000, max=2100, description="Year of the first edition"),
         "language": String(pattern="^[a-z]{2,3}$", description="ISO 639 code"),
         "pages": Int(min=1, max=10_000, description="Pages of a usual edition"),

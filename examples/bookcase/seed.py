@@ -16,6 +16,8 @@ from examples.bookcase.model import store
 __all__ = ["Progress", "Row", "seed", "slug", "sources"]
 
 HERE = Path(__file__).parent
+REFERENCES = "references"
+"""What mending the links is called where the rest is called like collections."""
 NUMBERS = frozenset({"born", "died", "year", "pages"})
 LETTERS = str.maketrans(
     {"æ": "ae", "đ": "d", "ð": "d", "ı": "i", "ł": "l", "ø": "o", "œ": "oe", "ß": "ss"}
@@ -32,22 +34,26 @@ def seed(
     """Create what is not there yet; gives how many items are new.
 
     A collection that was seeded to its end is left alone: what was changed or deleted
-    since stays so. One that was interrupted is completed. ``progress`` is handed each
+    since stays so. One that was interrupted is begun anew. ``progress`` is handed each
     collection's name and rows, and gives the rows back.
     """
     complete = store(folder, "seeded")
     created = 0
     for name, rows in sources().items():
-        if complete.get_many([name]):
-            continue
-        collection = office.collection(name)
-        created += sum(_is_new(collection, row) for row in progress(name, rows()))
-        _is_new(complete, {"_id": name})
+        with office.transaction():
+            if _is_new(complete, {"_id": name}):
+                listed = progress(name, rows())
+                created += sum(_is_new(office.collection(name), row) for row in listed)
+    with office.transaction():
+        if _is_new(complete, {"_id": REFERENCES}):
+            # A bookcase of before there were references has one half of each only.
+            office.check_references(repair=True)
     return created
 
 
 def sources() -> Mapping[str, Callable[[], list[Row]]]:
-    """For each collection, what gives its rows, ids included."""
+    """For each collection, what gives its rows, ids included; what others point to
+    comes first."""
     return {"nationalities": _nationalities, "authors": _authors, "books": _books}
 
 

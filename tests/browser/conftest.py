@@ -43,6 +43,7 @@ def chromium() -> Iterator[Browser]:
 def bookcase_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a bookcase of three books is served."""
     office = bookcase(tmp_path)
+    office.authors.create({"_id": "somebody", "name": "Somebody"})
     for title, pages in (("Emma", 420), ("Germinal", 590), ("Walden", 290)):
         office.books.create({"title": title, "author": "somebody", "pages": pages})
     serve = {"fastapi": _by_uvicorn, "flask": _by_werkzeug}[request.param]

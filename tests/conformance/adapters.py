@@ -29,6 +29,8 @@ from backo import (
     Int,
     Item,
     List,
+    Ref,
+    RefsList,
     SessionError,
     SRightError,
     StandardMetaDataHandler,
@@ -164,7 +166,37 @@ def _office(store: str, folder: Path) -> Backoffice:
         can_delete=False,
     )
     office.register_collection(frozen)
+    for name, fields in linked().items():
+        item = Item(fields, meta_data_handler=FixedClock())
+        can_read = not_hidden if name == "writers" else None
+        office.register_collection(
+            Collection(name, item, connector(name), can_read=can_read)
+        )
     return office
+
+
+def linked() -> dict[str, dict[str, Any]]:
+    """Novels and their writers, plays and their themes."""
+    return {
+        "novels": {
+            "name": String(required=True),
+            "writer": Ref(coll="writers", field="$.works"),
+            "readers": RefsList(coll="writers"),
+        },
+        "writers": {
+            "name": String(required=True),
+            "hidden": Bool(default=False),
+            "works": RefsList(coll="novels", field="$.writer"),
+        },
+        "plays": {
+            "name": String(required=True),
+            "theme": Ref(coll="themes", field="$.plays", required=True),
+        },
+        "themes": {
+            "name": String(required=True),
+            "plays": RefsList(coll="plays", field="$.theme"),
+        },
+    }
 
 
 def start_afresh(office: Backoffice) -> None:

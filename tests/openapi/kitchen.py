@@ -12,6 +12,7 @@ from backo import (
     Datetime,
     Dict,
     Extend,
+    FillStrategy,
     Float,
     FreeDict,
     In,
@@ -20,6 +21,8 @@ from backo import (
     Ipnetwork,
     Item,
     List,
+    Ref,
+    RefsList,
     StandardMetaDataHandler,
     String,
     Tuple,
@@ -139,6 +142,52 @@ def _odd() -> Item:
     )
 
 
+def _cook() -> Item:
+    return Item(
+        {
+            "name": String(required=True, description="What the cook is called"),
+            "mentor": Ref(coll="cooks", description="Who taught the cook"),
+            "dishes": RefsList(
+                coll="dishes", field="$.cook", description="By the cook"
+            ),
+            "tasted": RefsList(
+                coll="dishes", field="$.last.taster", ofs=FillStrategy.NOT_FILL
+            ),
+            "favourites": List(Ref(coll="dishes"), description="Liked by the cook"),
+        },
+        meta_data_handler=None,
+    )
+
+
+def _dish() -> Item:
+    return Item(
+        {
+            "title": String(description="What is on the menu", views=["short"]),
+            "cook": Ref(coll="cooks", field="$.dishes", views=["short"]),
+            "last": Dict(
+                {
+                    "taster": Ref(coll="cooks", field="$.tasted"),
+                    "salt": Ref(coll="scalars"),
+                }
+            ),
+            "steps": List(
+                Dict({"after": Ref(coll="dishes"), "text": String(required=True)}),
+                description="How it is made",
+            ),
+            "hidden": Ref(coll="unread", description="Points where nobody reads"),
+            "a b/c": Ref(coll="constants", description="Of a hard name"),
+        },
+        meta_data_handler=None,
+    )
+
+
+def _menu() -> Item:
+    return Item(
+        {"dish": Ref(coll="dishes", required=True), "wine": Ref(coll="constants")},
+        meta_data_handler=None,
+    )
+
+
 def kitchen() -> Backoffice:
     """The backoffice ``kitchen-sink``; its collections hold nothing yet."""
     office = Backoffice(
@@ -158,6 +207,16 @@ def kitchen() -> Backoffice:
         Collection(
             "constants",
             _plain(),
+            DBMemoryConnector(),
+            can_create=False,
+            can_modify=False,
+            can_delete=False,
+        ),
+        Collection("cooks", _cook(), DBMemoryConnector()),
+        Collection("dishes", _dish(), DBMemoryConnector()),
+        Collection(
+            "menus",
+            _menu(),
             DBMemoryConnector(),
             can_create=False,
             can_modify=False,

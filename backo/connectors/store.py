@@ -1,0 +1,84 @@
+"""A store as the unit of work in progress writes to it."""
+
+from contextlib import AbstractContextManager
+
+from backo.connectors.base import DBConnector, Document
+from backo.connectors.recorded import RecordedTransaction
+from backo.connectors.texts import same_document
+from backo.connectors.transactions import HELD, Transaction
+
+__all__ = ["Store"]
+
+
+class Store:
+    """A connector, written to as part of the unit in progress if there is one."""
+
+    def __init__(self, connector: DBConnector) -> None:
+        self.connector = connector
+
+    def create(self, document: Document) -> str:
+        """Store a new document and give its ``_id``.
+
+        :raises DuplicateIdError: it is already there.
+        """
+        connector = self.connector
+        transaction = connector.join()
+        if not isinstance(transaction, RecordedTransaction):
+            with self._turn(transaction):
+                return connector.create(document)
+        if document.get("_id") is None and not connector.makes_ids:
+            # To be undone even when the call fails after having taken effect.
+            document = {**document, "_id": connector.generate_id(document)}
+        wanted = document.get("_id")
+        if wanted is not None and transaction.stored(wanted) is None:
+            transaction.note(wanted, None, document)
+        _id = connector.create(document)
+        if _id != wanted:
+            transaction.note(_id, None, document)
+        return _id
+
+    def save(self, _id: str, document: Document) -> None:
+        """Replace the document. :raises NotFoundError:"""
+        transaction = self.connector.join()
+        if isinstance(transaction, RecordedTransaction):
+            transaction.note(_id, self.connector.get_by_id(_id), document)
+        with self._turn(transaction):
+            self.connector.save(_id, document)
+
+    def delete_by_id(self, _id: str) -> bool:
+        """Delete the document, and give True. :raises NotFoundError:"""
+        transaction = self.connector.join()
+        if isinstance(transaction, RecordedTransaction):
+            transaction.note(_id, self.connector.get_by_id(_id), None)
+        with self._turn(transaction):
+            return self.connector.delete_by_id(_id)
+
+    def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
+        """Replace the document if it still is ``expected``, and tell whether it was.
+
+        :raises NotFoundError: it is gone.
+        """
+        self._note_expected(_id, expected, new)
+        return self.connector.compare_and_set(_id, expected, new)
+
+    def compare_and_delete(self, _id: str, expected: Document) -> bool:
+        """Delete the document if it still is ``expected``, and tell whether it was.
+
+        :raises NotFoundError: it is gone.
+        """
+        self._note_expected(_id, expected, None)
+        return self.connector.compare_and_delete(_id, expected)
+
+    def _note_expected(
+        self, _id: str, expected: Document, new: Document | None
+    ) -> None:
+        transaction = self.connector.join()
+        if isinstance(transaction, RecordedTransaction):
+            before = transaction.stored(_id)
+            if before is not None and same_document(before, expected):
+                transaction.note(_id, before, new)
+
+    def _turn(self, transaction: Transaction | None) -> AbstractContextManager[None]:
+        """Where a unit would be held up by nothing else: the turn that it holds."""
+        recorded = type(self.connector).begin is DBConnector.begin
+        return self.connector._turn if recorded and transaction is None else HELD

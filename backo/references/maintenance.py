@@ -1,0 +1,145 @@
+"""Keeps both halves of each link right: plans what a change means, and does it."""
+
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any, Protocol
+
+from backo.connectors.base import DBConnector
+from backo.errors import (
+    VALUE_ERRORS,
+    Fault,
+    SConstraintError,
+    UnknownReferenceError,
+)
+from backo.references.graph import End, Graph
+from backo.references.work import (
+    RefusedEditError,
+    Work,
+    edited,
+    plan_change,
+    plan_deletion,
+    unknown_targets,
+)
+
+__all__ = ["Links", "Neighbour", "Neighbourhood"]
+
+type Document = dict[str, Any]
+
+
+class Neighbour(Protocol):
+    """The documents of a collection, as the links to them need them."""
+
+    def stored_documents(self, ids: Iterable[str]) -> dict[str, Document]: ...
+
+    def readable_ids(self, ids: Iterable[str]) -> Collection[str]: ...
+
+    def holding(self, path: str, _id: str) -> list[Document]: ...
+
+    def relink(
+        self, _id: str, change: Callable[[Document], Document], **kwargs: Any
+    ) -> None: ...
+
+    def remove_linked(self, _id: str, **kwargs: Any) -> None: ...
+
+
+class Neighbourhood(Protocol):
+    """The collections that references lead to."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+    def neighbour(self, name: str) -> Neighbour: ...
+
+    def store_of(self, name: str) -> DBConnector: ...
+
+
+class Links:
+    """The links of one collection's items."""
+
+    def __init__(self, name: str, around: Neighbourhood) -> None:
+        self.name = name
+        self.around = around
+
+    @property
+    def kept(self) -> bool:
+        """Whether a change of an item can mean something for another."""
+        return self.around.graph.concerned(self.name)
+
+    def stores(self) -> list[DBConnector]:
+        """Every store that a change can reach."""
+        return [
+            self.around.store_of(name)
+            for name in sorted(self.around.graph.neighbours(self.name))
+        ]
+
+    def require(self, before: Document | None, after: Document) -> None:
+        """Pass if every item that ``after`` newly points to is there.
+
+        :raises UnknownReferenceError: one is not, or not for the current user.
+        """
+        faults = self.unknown(before, after)
+        if faults:
+            raise UnknownReferenceError(faults)
+
+    def unknown(self, before: Document | None, after: Document) -> list[Fault]:
+        """What of all that ``after`` newly points to is not there for the current
+        user."""
+        if not self.kept:
+            return []
+        return unknown_targets(self.around.graph, self.name, before, after, self)
+
+    def follow(
+        self, before: Document | None, after: Document, **kwargs: Any
+    ) -> Document:
+        """Do what it means that ``before`` (None: nothing) has become ``after``; gives
+        the document as it is then.
+
+        :raises SConstraintError: another item would break its schema.
+        """
+        if not self.kept:
+            return after
+        key = (self.name, after["_id"])
+        work = plan_change(self.around.graph, key, before, after, self)
+        self.execute(work, **kwargs)
+        if key not in work.edits:
+            return after
+        return self.documents(self.name, [key[1]])[key[1]]
+
+    def of_deletion(self, document: Document) -> Work:
+        """What it means that ``document`` goes.
+
+        :raises ReferencedError: a field that must be empty is not.
+        """
+        if not self.kept:
+            return Work()
+        key = (self.name, document["_id"])
+        return plan_deletion(self.around.graph, key, document, self)
+
+    def execute(self, work: Work, **kwargs: Any) -> None:
+        """Do what was planned.
+
+        :raises SConstraintError: another item would break its schema.
+        """
+        for (name, _id), edits in work.edits.items():
+            try:
+                change = partial(edited, edits=edits)
+                self.around.neighbour(name).relink(_id, change, **kwargs)
+            except RefusedEditError:
+                raise
+            except VALUE_ERRORS as error:
+                raise SConstraintError(
+                    "{0}: an item of {1} does not allow it", edits[0].cause, name
+                ) from error
+        for name, _id in work.deletions:
+            self.around.neighbour(name).remove_linked(_id, **kwargs)
+
+    # What planning reads.
+
+    def documents(self, name: str, ids: Iterable[str]) -> dict[str, Document]:
+        return self.around.neighbour(name).stored_documents(ids)
+
+    def readable(self, name: str, ids: Iterable[str]) -> Collection[str]:
+        return self.around.neighbour(name).readable_ids(ids)
+
+    def holding(self, end: End, _id: str) -> list[Document]:
+        return self.around.neighbour(end.collection).holding(end.path, _id)
