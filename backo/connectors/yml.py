@@ -167,12 +167,14 @@ class DBYmlConnector(EmbeddedConnector):
     def _read(self, name: str) -> str | None:
         """The JSON text of a file, from the cache if the file is unchanged."""
         path = self._base / name
+        transaction = self.joined()
+        unit = transaction.texts if isinstance(transaction, YmlTransaction) else {}
         with translated(path):
             try:
                 stamp = _stamp(path.stat())
-                cached = self._cache.get(name)
-                if cached is not None and cached[0] == stamp:
-                    return cached[1]
+                for cached in (self._cache.get(name), unit.get(name)):
+                    if cached is not None and cached[0] == stamp:
+                        return cached[1]
                 with path.open("rb") as file:
                     status = os.fstat(file.fileno())
                     content = file.read()
@@ -184,6 +186,7 @@ class DBYmlConnector(EmbeddedConnector):
         # A change in the same tick of the clock would leave the same stamp.
         if time.time_ns() - status.st_mtime_ns > _SETTLED:
             self._cache[name] = (_stamp(status), text)
+        unit[name] = (_stamp(status), text)
         return text
 
     # writing

@@ -36,6 +36,8 @@ __all__ = ["YmlTransaction", "locked", "mend_now", "tidy"]
 _log = log_system.get_or_create_logger("transaction")
 
 type _Old = tuple[bytes, int] | None
+type Stamp = tuple[int, int, int]
+"""A file's time, size and inode."""
 
 
 class YmlTransaction(DurableTransaction):
@@ -51,6 +53,9 @@ class YmlTransaction(DurableTransaction):
             lambda one: folder.put_back(*one)
         )
         self._originals: dict[str, _Old] = {}
+        self.texts: dict[str, tuple[Stamp, str]] = {}
+        """What files held when they were read in the unit, as JSON: while it has the
+        lock, no other process changes them in one tick of the clock."""
         self._descriptor: int | None = None
         with translated(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
@@ -59,6 +64,7 @@ class YmlTransaction(DurableTransaction):
     def note(self, name: str) -> None:
         """Note a file's content before it is changed. The journal has it on disk."""
         old = self._folder.read(name)
+        self.texts.pop(name, None)
         if name not in self._originals:
             self._append({"file": name, **_written(old)})
             self._originals[name] = old
@@ -74,6 +80,7 @@ class YmlTransaction(DurableTransaction):
         return len(self._log)
 
     def go_back(self, mark: int) -> None:
+        self.texts.clear()
         self._log.go_back(mark)
 
     # the end

@@ -225,7 +225,11 @@ class FilterBuilder:
             through_it = dataclasses.replace(there, hops=(*scope.hops, hop))
             return self.tree(value, through_it)
         self.spend(1, scope)
-        return self._back(linked(hop, self.tree(value, there)), scope)
+        return self._back(self._of_any(value, scope), scope)
+
+    def _of_any(self, value: dict[Any, Any], scope: Scope) -> Filter:
+        """Conditions on one and the same item that a reference points to."""
+        return linked(_hop(scope), self.tree(value, self._there(scope)))
 
     # structure
 
@@ -412,6 +416,10 @@ class FilterBuilder:
         return Condition(scope.path, operator, pattern, Kind.STRING)
 
     def contains(self, operator: Op, value: Any, scope: Scope) -> Filter:
+        if self._leads(scope.field) and isinstance(value, dict):
+            if not all(map(is_operator, value)):
+                # An id that leads nowhere is no item, whatever is said of it.
+                return self._of_any(value, scope)
         return Element(scope.path, self.value(value, scope.element()))
 
     def all(self, operator: Op, value: Any, scope: Scope) -> Filter:

@@ -12,7 +12,13 @@ DOCUMENTS: list[Document] = [
     {"_id": "1", "title": "a", "tags": ["x", "y"], "address": {"zip": "1"}},
     {"_id": "2", "title": None, "tags": [], "address": None},
     {"_id": "3", "title": "a", "tags": "x", "address": [{"zip": "2"}, {"zip": "1"}]},
-    {"_id": "4", "title": "nul\0and é", "tags": [1, None, "z"], "it's odd": "o'"},
+    {
+        "_id": "4",
+        "title": "nul\0and é",
+        "tags": [1, None, "z"],
+        "it's odd": "o'",
+        'quoted"': "q",
+    },
     {"_id": "5", "title": 5, "address": {"zip": ["3", {"x": 1}]}},
 ]
 PATHS: list[tuple[str, ...]] = [

@@ -66,6 +66,16 @@ def test_a_reference_says_where_it_points(schemas: Document) -> None:
     assert added["x-ref-collection"] == "cooks"
 
 
+def test_only_a_reference_to_the_same_collection_is_copied(schemas: Document) -> None:
+    for source, taken in (
+        ("/last/taster", True),
+        ("/title", False),
+        ("/hidden", False),
+    ):
+        operation = {"op": "copy", "from": source, "path": "/cook"}
+        assert takes(schemas, "DishesPatch", operation) is taken
+
+
 def test_the_meta_structure_says_where_it_points(office: Backoffice) -> None:
     fields = office.cooks.get_meta()["item"]["sub_scheme"]
     assert fields["dishes"]["collection"] == "dishes"

@@ -246,6 +246,7 @@ def request(ask: Ask, act: str, status: int) -> None:
         raise Refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("adapter", "error"), list(zip(ADAPTERS, STATUS, strict=True)))
 def test_through_http(office: Backoffice, adapter: str, error: type[Exception]) -> None:
     with asking(adapter, office) as ask:

@@ -109,6 +109,7 @@ def test_a_filter_looks_through_references(
         ({"books": {"title": ("$ne", "Nana")}}, ["dante", "verne", "zola"]),
         ({"books": {"title": ("$nin", ["Nana", "Germinal"])}}, ["dante", "verne"]),
         ({"$not": {"books.title": "Nana"}}, ["dante", "nobody", "verne"]),
+        ({"books": {"$contains": {"title": "Nana"}}}, ["zola"]),
         ({"more.edited.title": "Nana"}, ["verne"]),
         ({"more.edited.title": ("$ne", "Nana")}, ["dante", "nobody", "zola"]),
         ({"more.edited": {"title": "Nana", "pages": ("$lt", 600)}}, ["verne"]),
@@ -250,6 +251,15 @@ def test_what_nobody_gets_never_matches() -> None:
     assert ids(office, None) == ["around", "comedy", "orphan"]
     assert ids(office, {"author.born": ("$gt", 0)}) == ["around"]
     assert ids(office, {"books.pages": ("$gt", 0)}, "authors") == []
+
+
+def test_an_id_that_leads_nowhere_is_no_item() -> None:
+    office = fill(library())
+    office.authors.db_handler.create({"_id": "new", "books": ["gone"]})
+    for nothing in ({"title": None}, {"$contains": {"title": None}}, {}):
+        assert "new" not in ids(office, {"books": nothing}, "authors")
+    assert "new" in ids(office, {"books.title": None}, "authors")
+    assert ids(office, {"books": "gone"}, "authors") == ["new"]
 
 
 def test_refusals_may_look_at_each_other() -> None:

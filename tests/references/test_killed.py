@@ -98,5 +98,5 @@ def test_killed_while_writing(store: str, tmp_path: Path) -> None:
             told += heard(pipe, STARTING)
         acknowledged += told.count(None)
         states = possible(shelf, told)
-    assert acknowledged > KILLS
+    assert acknowledged > KILLS // 4
     assert cut > KILLS // 3
