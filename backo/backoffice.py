@@ -14,7 +14,7 @@ from backo.errors import VALUE_ERRORS, FrozenError, SSyntaxError
 from backo.log import log_system
 from backo.references.checking import BrokenLink, Progress, broken_links
 from backo.references.graph import Graph
-from backo.references.work import edited
+from backo.references.work import RefusedEditError, edited
 from backo.schema.models import component_name
 from backo.schema.plan import ItemPlan
 
@@ -184,7 +184,7 @@ class Backoffice:
         try:
             with transaction.unit_of_work():
                 self.collections[name].linked.relink(_id, change)
-        except VALUE_ERRORS as error:
+        except (RefusedEditError, *VALUE_ERRORS) as error:
             _logger.warning("%s, and cannot be repaired: %s", link, error)
             return link
         return dataclasses.replace(link, repaired=True)

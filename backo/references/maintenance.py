@@ -124,8 +124,9 @@ class Links:
             try:
                 change = partial(edited, edits=edits)
                 self.around.neighbour(name).relink(_id, change, **kwargs)
-            except RefusedEditError:
-                raise
+            except RefusedEditError as error:
+                cause = edits[0].cause
+                raise SConstraintError("{0}: {1}", cause, str(error)) from error
             except VALUE_ERRORS as error:
                 raise SConstraintError(
                     "{0}: an item of {1} does not allow it", edits[0].cause, name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from backo.errors import Fault, ReferencedError, SConstraintError
+from backo.errors import Fault, ReferencedError
 from backo.references.graph import EACH, End, Graph
 from backo.references.values import ids_at, with_id, without_id
 from backo.schema.reference import DeleteStrategy
@@ -223,7 +223,7 @@ def _existing(
     return {(name, one["_id"]): one for one in holders}
 
 
-class RefusedEditError(SConstraintError):  # type: ignore[misc]
+class RefusedEditError(Exception):
     """The other half of a link is not what its field allows."""
 
 
@@ -254,8 +254,7 @@ def _check(document: Document, edit: Edit) -> None:
 
 
 def _refused(edit: Edit, what: str) -> RefusedEditError:
-    end = edit.end
-    return RefusedEditError(f"{{0}}: {end.path} of {end.collection} {what}", edit.cause)
+    return RefusedEditError(f"{edit.end.path} of {edit.end.collection} {what}")
 
 
 def _in_bounds(size: int, least: int | None, most: int | None) -> bool:

@@ -78,9 +78,12 @@ def _leads(alternatives: Iterable[Schema]) -> bool:
 
 
 def _on_values(condition: Any) -> Any:
-    """A reference's condition without those on the items it points to."""
+    """A reference's condition without those on the items it points to, but for the one
+    that there is an item."""
     if isinstance(condition, list):
-        return [_on_values(one) for one in condition if "$ref" not in one]
+        return [_on_values(one) for one in condition]
+    if isinstance(condition, dict) and "$ref" in condition:
+        return {"type": "object", "maxProperties": 0}
     if isinstance(condition, dict):
         return {key: _on_values(one) for key, one in condition.items()}
     return condition
@@ -125,7 +128,8 @@ def map_body(context: Any, body: Any) -> Any:
     integer and any number may have any size, to us 1.0 is only a Float, and no schema
     can tell what numbers a FreeDict holds exactly."""
     if isinstance(body, dict):
-        return {key: map_body(context, one) for key, one in body.items()}
+        mapped = {key: map_body(context, one) for key, one in body.items()}
+        return _with_even_numbers(mapped)
     if isinstance(body, list):
         return [map_body(context, one) for one in body]
     if isinstance(body, float) and body.is_integer() and abs(body) < 2**63:
@@ -133,3 +137,12 @@ def map_body(context: Any, body: Any) -> Any:
     if isinstance(body, int) and not isinstance(body, bool) and abs(body) >= 2**63:
         return float(body)
     return body
+
+
+def _with_even_numbers(body: Schema) -> Schema:
+    """No schema can tell of the constraint of the field ``even``."""
+    named = {"even"} if "even" in body else set()
+    if body.get("path") in ("/even", "$.even"):
+        named = {"value"}
+    halves = {key: body[key] for key in named if type(body.get(key)) is int}
+    return body | {key: value - value % 2 for key, value in halves.items()}
