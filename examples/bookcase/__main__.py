@@ -1,6 +1,7 @@
 """``python -m examples.bookcase``: seed the bookcase and serve it.
 
-``--flask`` serves it behind Flask instead of FastAPI. ``PORT`` (0: any free one) and
+``--flask`` serves it behind Flask instead of FastAPI; ``--check`` and ``--repair`` look
+for broken links instead of serving, and mend them. ``PORT`` (0: any free one) and
 ``BOOKCASE_DATA`` (a folder) are read from the environment.
 """
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from backo import Backoffice
+from backo.connectors.base import Document
 from examples.bookcase.apps import data_folder, fastapi_app, flask_app
 from examples.bookcase.model import bookcase
 from examples.bookcase.seed import Row, seed
@@ -28,9 +30,13 @@ def main() -> None:
     """Seed and serve until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m examples.bookcase")
     parser.add_argument("--flask", action="store_true", help="serve behind Flask")
+    parser.add_argument("--check", action="store_true", help="find broken links")
+    parser.add_argument("--repair", action="store_true", help="mend broken links")
     arguments = parser.parse_args()
     serve = _serve_flask if arguments.flask else _serve_fastapi
     console = Console(highlight=False, soft_wrap=True)
+    if arguments.check or arguments.repair:
+        sys.exit(_check(bookcase(data_folder()), console, repair=arguments.repair))
     # Taken before seeding: a port that is in use is known at once.
     listening = _listen(os.environ.get("PORT", "8000"))
     folder = data_folder()
@@ -64,6 +70,20 @@ def _fill(office: Backoffice, folder: Path, console: Console) -> None:
         console.print(f"{created} items are new in the bookcase.")
     else:
         console.print(f"The bookcase in {folder} has its data already.")
+
+
+def _check(office: Backoffice, console: Console, *, repair: bool) -> int:
+    """Look through all items; gives 1 when links are broken and stay so, else 0."""
+
+    def bar(name: str, documents: Iterable[Document]) -> Iterable[Document]:
+        return track(list(documents), description=f"{name:14}", console=console)
+
+    broken = office.check_references(repair, bar)
+    for link in broken:
+        console.print(str(link), markup=False)
+    left = sum(not link.repaired for link in broken)
+    console.print(f"{len(broken)} broken links, {len(broken) - left} repaired.")
+    return min(left, 1)
 
 
 def _invite(url: str, console: Console) -> None:
