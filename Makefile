@@ -14,8 +14,8 @@ help: ## list the commands
 demo: $(READY) ## serve the bookcase on 127.0.0.1 (PORT, 8000 else)
 	@$(PYTHON) -m examples.bookcase $(ARGS)
 
-test: $(READY) ## run all tests
-	$(PYTHON) -m pytest $(ARGS)
+test: $(READY) ## run all tests, on every processor
+	$(PYTHON) -m pytest --numprocesses logical --dist worksteal $(ARGS)
 
 check: $(READY) ## formatting, lint, types and layers
 	$(PYTHON) -m ruff format --check .

@@ -31,6 +31,7 @@ from backo.schema.models import ItemModels, compile_models
 from backo.schema.plan import FieldPlan, ItemPlan, Right
 from backo.schema.types import GenericType
 from backo.transaction import Unit, unit_of_work
+from backo.visible import Visible
 
 __all__ = ["Collection", "Lookup", "is_readable"]
 
@@ -92,6 +93,7 @@ class Collection:
             zip(RIGHTS, (can_read, can_create, can_modify, can_delete), strict=True)
         )
         self.refuse_filter = refuse_filter
+        self.visible = Visible(self)
         self.access = Access(self)
         self.linked = Linked(self)
         self.links = Links(name, self)
@@ -259,7 +261,7 @@ class Collection:
 
     def readable_ids(self, ids: Iterable[str]) -> frozenset[str]:
         """Which of these ids are there for the current user."""
-        return frozenset(one["_id"] for one in self.access.readable(ids))
+        return frozenset(one["_id"] for one in self.visible.readable(ids))
 
     @property
     def modified_by_items(self) -> bool:
@@ -312,7 +314,7 @@ class Collection:
 
         :raises NotFoundError: there is none, or ``refuse_filter`` refuses it.
         """
-        return self.access.stored(_id)
+        return self.visible.stored(_id)
 
     def create(self, obj: Document, **kwargs: Any) -> Item:
         """Create and store an item; see :meth:`Item.create` for what it may raise."""
@@ -343,14 +345,14 @@ class Collection:
 
         :raises FilterError: the filter or the sort names an unknown field or operator.
         """
-        look = self.access.neighbours(lambda _plan: is_readable)
+        look = self.visible.neighbours(lambda _plan: is_readable)
         query = Query(
             filter=parse_python(filter_for_selection, self.plan, is_readable, look),
             sort=parse_sort(sort, self.plan, is_readable, look),
             skip=skip,
             limit=limit,
         )
-        return list(self.access.items(query))
+        return list(self.visible.items(query))
 
     def select_one(self, filter_for_selection: Any) -> Item:
         """The one item that matches.
@@ -368,7 +370,7 @@ class Collection:
         ids, each once."""
         if self.forbids("read"):
             return []
-        return [self.access.item_of(one) for one in self.access.readable(ids)]
+        return [self.visible.item_of(one) for one in self.visible.readable(ids)]
 
     def pointing_to(self, path: str, _id: str) -> list[Item]:
         """The items that hold ``_id`` in the reference at ``path`` and that the current

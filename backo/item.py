@@ -309,6 +309,13 @@ class Item(Dict):
         shown: dict[str, Any] = encode(self, self._at_home().plan.view(name))
         return shown
 
+    def whole(self) -> dict[str, Any]:
+        """The document of all that there is, computed values included, whoever may read
+        what of it."""
+        with self._rights_off():
+            document: dict[str, Any] = encode(self, self._at_home().plan.root)
+        return document
+
     def end_record(self) -> bool:
         """stricto's end of an update: from here on, changes wait to be saved."""
         changed = self._changes is not None and self._changes.has_changes_in_session()

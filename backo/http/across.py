@@ -34,7 +34,7 @@ EXPAND = "_expand"
 
 def neighbours(collection: Collection) -> Neighbours:
     """The other collections, as far as answers may show their items."""
-    return collection.access.neighbours(_shown)
+    return collection.visible.neighbours(_shown)
 
 
 def _shown(plan: ItemPlan) -> Readable:

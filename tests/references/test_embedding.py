@@ -240,7 +240,7 @@ def test_a_filter_means_what_it_means_of_embedded_items(
         for _id, one in held[name].items()
         if matches(tree, embedded(office, plan.root, one, held, DEPTH, _id))
     }
-    look = office.collection(name).access.neighbours(lambda plan: plan.shows)
+    look = office.collection(name).visible.neighbours(lambda plan: plan.shows)
     query = Query(parse_json(wanted, plan, plan.shows, look))
     found = office.collection(name).access.listing(query, "client", total=False)
     assert {one["_id"] for one in found.rows} == expected

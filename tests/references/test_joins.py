@@ -181,7 +181,7 @@ def test_paths_through_references_have_the_usual_depth() -> None:
 
 def test_a_request_looks_into_so_many_other_items_and_no_more() -> None:
     office = fill(library())
-    look = office.books.access.neighbours(lambda plan: plan.shows)
+    look = office.books.visible.neighbours(lambda plan: plan.shows)
     plan = office.books.plan
     one = {"author.name": "x"}
     parse_json({"$or": [one] * 100}, plan, plan.shows, look)
