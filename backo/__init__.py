@@ -3,6 +3,7 @@
 Everything public is a name of this package.
 """
 
+from backo.action import Action
 from backo.backoffice import Backoffice
 from backo.collection import Collection
 from backo.connectors.base import DBConnector
@@ -58,8 +59,10 @@ from backo.schema.types import (
     Tuple,
     Url,
 )
+from backo.selection import Selection
 
 __all__ = [
+    "Action",
     "BackoError",
     "Backoffice",
     "Bool",
@@ -107,6 +110,7 @@ __all__ = [
     "SRightError",
     "SSyntaxError",
     "STypeError",
+    "Selection",
     "SessionError",
     "StandardMetaDataHandler",
     "String",

@@ -142,15 +142,21 @@ class Backoffice:
         return known
 
     def check_syntax(self) -> list[str]:
-        """Find all mistakes in the references of all collections, before any request:
-        each is logged as a warning and is in the list. Handlers of ``check_syntax`` in
-        the schemas are called too."""
+        """Find all mistakes in the references and selections of all collections, before
+        any request: each is logged as a warning and is in the list. Handlers of
+        ``check_syntax`` in the schemas are called too."""
         for one in self.collections.values():
             one.model.trigg("check_syntax")
-        mistakes = [str(mistake) for mistake in self.graph.mistakes]
+        mistakes = self._mistakes()
         for mistake in mistakes:
             _logger.warning(mistake)
         return mistakes
+
+    def _mistakes(self) -> list[str]:
+        wrong = [str(mistake) for mistake in self.graph.mistakes]
+        for one in self.collections.values():
+            wrong.extend(one.mistakes())
+        return wrong
 
     def check_references(
         self, repair: bool = False, progress: Progress = _silent
@@ -228,11 +234,11 @@ class Backoffice:
     def freeze(self) -> None:
         """Compile everything and allow no change of any schema from now on.
 
-        :raises SSyntaxError: a reference is wrong.
+        :raises SSyntaxError: a reference or a selection is wrong.
         """
-        mistakes = self.graph.mistakes
+        mistakes = self._mistakes()
         if mistakes:
-            raise SSyntaxError("{0}", "; ".join(map(str, mistakes)))
+            raise SSyntaxError("{0}", "; ".join(mistakes))
         with self._freezing:
             for one in self.collections.values():
                 one.item_needed  # noqa: B018 - computed now, so that requests only read

@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, Protocol
 
-from backo.access import Access, Document
-from backo.connectors.base import DBConnector, Query
+from backo.access import Access
+from backo.action import Action, Registered, absent
+from backo.asking import Parameters, pairs_of
+from backo.connectors.base import DBConnector
 from backo.connectors.store import Store
+from backo.current_request import current_request
 from backo.errors import (
     VALUE_ERRORS,
     Fault,
@@ -21,19 +24,20 @@ from backo.errors import (
 )
 from backo.item import Item
 from backo.linked import Linked
-from backo.query.parse import parse_python, parse_sort
+from backo.query.parse import loads
 from backo.references.graph import Graph
 from backo.references.maintenance import Links
 from backo.schema.compiler import compile_item
 from backo.schema.faults import faults_in, stricto_faults
 from backo.schema.meta import item_meta
-from backo.schema.models import ItemModels, compile_models
+from backo.schema.models import ItemModels, compile_models, component_name
 from backo.schema.plan import FieldPlan, ItemPlan, Right
 from backo.schema.types import GenericType
+from backo.selection import ALL, CollectionAddon, Selection
 from backo.transaction import Unit, unit_of_work
-from backo.visible import Visible
+from backo.visible import Document, Visible
 
-__all__ = ["Collection", "Lookup", "is_readable"]
+__all__ = ["Collection", "Lookup"]
 
 RIGHTS = ("read", "create", "modify", "delete")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -97,6 +101,10 @@ class Collection:
         self.access = Access(self)
         self.linked = Linked(self)
         self.links = Links(name, self)
+        self.actions: dict[str, Registered] = {}
+        whole = Selection()
+        CollectionAddon.bind(whole, ALL, self)
+        self.selections: dict[str, Selection] = {ALL: whole}
         self._backoffice: Lookup | None = None
         self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
 
@@ -196,6 +204,16 @@ class Collection:
 
     # --- Rights -------------------------------------------------------------------
 
+    @property
+    def page_size(self) -> int:
+        """Rows a list answers with when none are asked for."""
+        return self.backoffice.page_size
+
+    @property
+    def max_page_size(self) -> int:
+        """Rows a caller may ask for at most."""
+        return self.backoffice.max_page_size
+
     def forbids(self, right: str) -> bool:
         """Whether that right is refused to everybody for good."""
         return self.rights[right] is False
@@ -259,6 +277,16 @@ class Collection:
             if one.end.collection == self.name and one.end.field.path == path
         ]
 
+    def mistakes(self) -> list[str]:
+        """What is wrong with its selections."""
+        found = []
+        for selection in self.selections.values():
+            try:
+                selection.check()
+            except SSyntaxError as error:
+                found.append(error.to_string())
+        return found
+
     def readable_ids(self, ids: Iterable[str]) -> frozenset[str]:
         """Which of these ids are there for the current user."""
         return frozenset(one["_id"] for one in self.visible.readable(ids))
@@ -279,6 +307,14 @@ class Collection:
     def store(self) -> Store:
         """The connector, written to as part of the unit of work in progress."""
         return Store(self.db_handler)
+
+    def whole_unit(
+        self, transaction_id: int | None = None
+    ) -> AbstractContextManager[Unit]:
+        """Around several operations on the store: the unit of work that makes them all
+        or nothing, and that nobody else writes in between."""
+        stores = self.links.stores() if self.links.kept else [self.db_handler]
+        return unit_of_work(transaction_id, stores)
 
     def unit(
         self, transaction_id: int | None = None
@@ -345,14 +381,9 @@ class Collection:
 
         :raises FilterError: the filter or the sort names an unknown field or operator.
         """
-        look = self.visible.neighbours(lambda _plan: is_readable)
-        query = Query(
-            filter=parse_python(filter_for_selection, self.plan, is_readable, look),
-            sort=parse_sort(sort, self.plan, is_readable, look),
-            skip=skip,
-            limit=limit,
-        )
-        return list(self.visible.items(query))
+        if self.forbids("read"):
+            return []
+        return self.selections[ALL].select(filter_for_selection, limit, skip, sort)
 
     def select_one(self, filter_for_selection: Any) -> Item:
         """The one item that matches.
@@ -380,6 +411,116 @@ class Collection:
         holding = [one["_id"] for one in self.linked.holding(path, _id)]
         return self.get_many(holding)
 
+    # --- Selections and actions ---------------------------------------------------
+
+    def register_selection(self, selection_name: str, selection: Selection) -> None:
+        """Have ``selection`` under that name.
+
+        :raises FrozenError: routes have been built.
+        :raises SSyntaxError: the name is not valid or is taken, or the selection names
+            what the items do not have.
+        """
+        self._check_addition(selection_name, self.selections)
+        if not isinstance(selection, Selection):
+            raise SSyntaxError("{0}: {1} is no Selection", self.name, selection_name)
+        selection.bind(selection_name, self)
+        self.selections[selection_name] = selection
+
+    add_selection = register_selection
+
+    def register_action(self, name: str, action: Action) -> None:
+        """Have ``action`` under that name.
+
+        :raises FrozenError: routes have been built.
+        :raises SSyntaxError: the name is not valid or is taken, or it is no Action.
+        """
+        self._check_addition(name, self.actions)
+        if not isinstance(action, Action):
+            raise SSyntaxError("{0}: {1} is no Action", self.name, name)
+        self.actions[name] = Registered(name, action, self)
+
+    add_action = register_action
+
+    def _check_addition(self, name: str, there: Iterable[str]) -> None:
+        if self.frozen:
+            raise FrozenError(f"{self.name}: its routes are built, {name} is too late")
+        if not _NAME.fullmatch(name):
+            wrong = '{0}: "{1}" is no name: letters, digits, _ and - only'
+            raise SSyntaxError(wrong, self.name, name)
+        # In the names of schemas and of clients' methods they would be the same.
+        if component_name(name) in map(component_name, there):
+            raise SSyntaxError("{0}: {1} is there already", self.name, name)
+
+    def selection(self, name: str) -> Selection:
+        """The selection of that name.
+
+        :raises NotFoundError: there is none.
+        """
+        try:
+            return self.selections[name]
+        except KeyError:
+            wrong = f"{self.name}: there is no selection {name!r:.100}"
+            raise NotFoundError(wrong) from None
+
+    def action(self, name: str) -> Registered:
+        """The action of that name.
+
+        :raises NotFoundError: there is none.
+        """
+        try:
+            return self.actions[name]
+        except KeyError:
+            raise absent(self.name, name) from None
+
+    def do_selection(
+        self, _selection_name: str, parameters: Parameters | None = None
+    ) -> Document:
+        """A page of a selection: ``result`` (its rows), ``total``, ``_skip`` and
+        ``_page``, as HTTP answers with.
+
+        :param parameters: as of a query string: ``{"pages.$gt": "100", "_page": "5"}``,
+            or pairs; None: those of the request in progress.
+        :raises NotFoundError: there is no such selection.
+        :raises SRightError: the current user may not read it.
+        :raises FilterError: a parameter is not valid.
+        """
+        pairs = current_request().query if parameters is None else pairs_of(parameters)
+        return self.selection(_selection_name).answer(pairs)
+
+    def do_post_selection(
+        self,
+        _selection_name: str,
+        body: Document | None = None,
+        parameters: Parameters | None = None,
+    ) -> Document:
+        """Like :meth:`do_selection`, with a filter besides.
+
+        :param body: the filter, as parsed JSON; None, and no ``parameters`` either:
+            both are those of the request in progress.
+        """
+        if body is None and parameters is None:
+            text = current_request().body
+            body = loads(text) if text else None
+            parameters = current_request().query
+        return self.selection(_selection_name).answer(pairs_of(parameters or ()), body)
+
+    def do_action(
+        self,
+        _action_name: str,
+        _id: str,
+        values: Document | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Do an action to an item; gives what the action gives, as plain values.
+
+        :param values: the input.
+        :raises NotFoundError: there is no such action, or no such item.
+        :raises SRightError: the current user may not execute it.
+        :raises SConstraintError, STypeError, SAttributeError: the input is not valid.
+        """
+        action = self.action(_action_name)
+        return action.run(_id, lambda: values or {}, **kwargs).result
+
     # --- Questions about the declaration ------------------------------------------
 
     def get_meta(self, partial: Document | None = None) -> Document:
@@ -393,8 +534,16 @@ class Collection:
             "description": self.description,
             "rights": {right: self.allows(right, item) for right in RIGHTS},
             "item": item_meta(self.plan.root, item),
-            "actions": {},
-            "selections": {},
+            "actions": {
+                one.name: one.get_meta(item)
+                for one in self.actions.values()
+                if one.allows("see", item)
+            },
+            "selections": {
+                name: one.get_schema()
+                for name, one in self.selections.items()
+                if not self.forbids("read") and one.can_read()
+            },
         }
 
     def check(self, partial: Document, path: str) -> str | None:
@@ -423,11 +572,6 @@ class Collection:
         except VALUE_ERRORS as error:
             return stricto_faults(error)[0].message
         return None
-
-
-def is_readable(field: FieldPlan) -> bool:
-    """Whether a filter or a sort may name this field."""
-    return not field.unreadable
 
 
 def _covers(path: str, below: str) -> bool:

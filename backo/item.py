@@ -100,6 +100,7 @@ class Item(Dict):
             _home=None,
             _document=None,
             _revision=0,
+            _granted=False,
             _added=tuple(added),
         )
 
@@ -208,7 +209,7 @@ class Item(Dict):
         self._expect_set("save")
         home = self._at_home()
         with self._writing(kwargs) as known:
-            if not unasked:
+            if not unasked and not self.__dict__["_granted"]:
                 home.require("modify", self)
                 if home.judges("modify"):
                     home.require("modify", self._as_stored())
@@ -229,6 +230,16 @@ class Item(Dict):
         self._accept(after)
         self._follow(before, after, kwargs)
         self.trigg("saved", **kwargs)
+
+    @contextmanager
+    def granted(self) -> Iterator[None]:
+        """Inside, the current user may save the item whatever the collection's
+        ``can_modify`` says: something else has allowed the change."""
+        self.__dict__["_granted"] = True
+        try:
+            yield
+        finally:
+            self.__dict__["_granted"] = False
 
     def delete(self, **kwargs: Any) -> None:
         """Delete the item from the store; afterwards it is unset.

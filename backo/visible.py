@@ -192,7 +192,7 @@ class Visible:
 
     def developers(self, declared: Any) -> Filter:
         """A filter as the developer wrote it, ready for :meth:`page`."""
-        look = self._neighbours(lambda _plan: everything, readable_only=False)
+        look = self.whole_neighbours()
         tree = parse_python(declared, self.owner.plan, everything, look)
         return joined(tree, self._stored_values_of)
 
@@ -310,6 +310,11 @@ class Visible:
         sorts: of those that somebody may read, the fields that ``readable_of`` tells
         from their plans."""
         return self._neighbours(readable_of, readable_only=True)
+
+    def whole_neighbours(self) -> Neighbours:
+        """The other collections, with all that they have: what the developer declares
+        does not depend on what callers may read."""
+        return self._neighbours(lambda _plan: everything, readable_only=False)
 
     def _neighbours(
         self, readable_of: Callable[[ItemPlan], Readable], *, readable_only: bool

@@ -13,7 +13,7 @@ from stricto import list as stricto_list
 from stricto import string as stricto_string
 
 import backo
-from backo import Backoffice, Collection, DBConnector, Item, String, errors
+from backo import Action, Backoffice, Collection, DBConnector, Item, String, errors
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import BackoError
 from backo.http.endpoints import table
@@ -134,9 +134,9 @@ def test_every_code_of_a_fault_is_documented() -> None:
 
 def office() -> Backoffice:
     made = Backoffice("office")
-    made.register_collection(
-        Collection("things", Item({"name": String()}), DBMemoryConnector())
-    )
+    things = Collection("things", Item({"name": String()}), DBMemoryConnector())
+    things.register_action("act", Action({}, lambda action, item: None))
+    made.register_collection(things)
     return made
 
 
@@ -145,6 +145,8 @@ def test_every_endpoint_is_documented() -> None:
     page = text_of("http.md")
     for row in table(made, "", ApiPages(made, "")):
         path = row.path.removeprefix("/office").replace("/things", "/{coll}")
+        path = path.replace("/_selections/_all", "/_selections/{name}")
+        path = path.replace("/_actions/act/", "/_actions/{action}/")
         assert f"`{row.method} {path}`" in page or not row.documented, path
 
 

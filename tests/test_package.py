@@ -68,7 +68,7 @@ def test_backo_is_a_data_layer_with_no_extra_installed(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stderr == ""
-    assert done.stdout.split("\n")[:3] == ["a thing", "7", "fastapi"]
+    assert done.stdout.split("\n")[:3] == ["a thing", "8", "fastapi"]
 
 
 def test_what_layers_keep_to_one_file_is_taken_for_optional_here() -> None:

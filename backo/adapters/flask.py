@@ -11,6 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import BaseConverter
 
 from backo.backoffice import Backoffice
+from backo.current_request import answering
 from backo.current_user import current_user
 from backo.errors import BackoError
 from backo.http.dispatch import Dispatcher
@@ -43,8 +44,8 @@ def build_routes(
     if _EXTENSION not in app.extensions:
         app.extensions[_EXTENSION] = True
         app.url_map.converters[_EXTENSION] = _Rest
-        app.before_request_funcs.setdefault(None, []).insert(0, _open_user)
-        app.teardown_request(_close_user)
+        app.before_request_funcs.setdefault(None, []).insert(0, _open_request)
+        app.teardown_request(_close_request)
     pages = ApiPages(office, prefix)
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
@@ -72,13 +73,26 @@ def _endpoint(base: str, name: str) -> str:
     return f"{base}:{name}".replace(".", "_")
 
 
-def _open_user() -> None:
-    """Give the request a user of its own."""
-    user = request.environ[_EXTENSION] = ExitStack()
-    user.enter_context(current_user.request())
+class _Asking:
+    """What the request asks, for routes of the application itself."""
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return _neutral({}, b"").query
+
+    @property
+    def body(self) -> bytes:
+        return request.get_data()
 
 
-def _close_user(_error: BaseException | None) -> None:
+def _open_request() -> None:
+    """Give the request a user of its own, and say what it asks."""
+    opened = request.environ[_EXTENSION] = ExitStack()
+    opened.enter_context(current_user.request())
+    opened.enter_context(answering(_Asking()))
+
+
+def _close_request(_error: BaseException | None) -> None:
     """Forget the request's user: what the thread does next is somebody else's."""
     if _EXTENSION in request.environ:
         request.environ.pop(_EXTENSION).close()

@@ -25,6 +25,7 @@ from backo.connectors.transactions import HELD, Transaction, Turn, active
 from backo.errors import NotFoundError
 from backo.query.filter import (
     ALWAYS,
+    NEVER,
     Always,
     And,
     Condition,
@@ -33,6 +34,7 @@ from backo.query.filter import (
     Linked,
     Never,
     Not,
+    Op,
     Or,
     SortKey,
     all_of,
@@ -43,7 +45,7 @@ from backo.query.filter import (
     texts_at,
 )
 from backo.query.parse import UNTYPED, parse_python
-from backo.schema.plan import ItemPlan
+from backo.schema.plan import ItemPlan, Kind
 
 __all__ = [
     "Capabilities",
@@ -201,6 +203,13 @@ class DBConnector(ABC):
     def count_pushed(self, tree: Filter) -> int:
         """How many documents a filter of pushable leaves has."""
         return len(self.find_pushed(Query(tree)))
+
+    def own_filter(self, native: Any) -> Filter:
+        """A filter in the store's own language, as :meth:`select` takes it, as one that
+        can be joined with others; here by the ids of what it finds."""
+        found = self.select(native, {"_id": 1}, 0, 0, {"_id": 1})
+        ids = tuple(one["_id"] for one in found)
+        return Condition(("_id",), Op.IN, ids, Kind.STRING) if ids else NEVER
 
     def get_json(self, _id: str) -> str:
         """The document's JSON text. :raises NotFoundError:"""

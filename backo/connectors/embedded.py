@@ -5,6 +5,7 @@ from typing import Any
 
 from backo.connectors.base import DBConnector, Document, Query
 from backo.connectors.texts import checked_id
+from backo.query.filter import Filter
 from backo.query.parse import parse_python, parse_sort
 
 __all__ = ["EmbeddedConnector"]
@@ -33,6 +34,10 @@ class EmbeddedConnector(DBConnector):
             limit=page_size,
         )
         return [_projected(document, projection) for document in self.find(query)]
+
+    def own_filter(self, native: Any) -> Filter:
+        """The language of these stores is backo's own."""
+        return parse_python(native, self.plan)
 
 
 def _projected(document: Document, projection: Any) -> Document:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from backo.current_request import answering
 from backo.errors import SessionError, SSyntaxError
 from backo.http.endpoints import Endpoint
 from backo.http.messages import Request, Response, media_type
@@ -56,7 +57,8 @@ class Dispatcher:
             _readable(row, request)
             if refused is not None:
                 raise refused
-            return row.handler(request)
+            with answering(request):
+                return row.handler(request)
 
         return self._answered(request, answer)
 

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from backo.action import Registered
+from backo.asking import neighbours, plan_of
 from backo.backoffice import Backoffice
 from backo.collection import Collection, Lookup
 from backo.http import handlers
-from backo.http.across import expanded_component, neighbours, plan_of
+from backo.http.across import expanded_component
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
 from backo.http.messages import JSON, Request, Response
 from backo.http.parameters import (
+    FILTER,
     Parameter,
     expand_parameter,
     filter_parameter,
@@ -26,6 +29,7 @@ from backo.http.parameters import (
 )
 from backo.references.expanding import expandable
 from backo.schema.models import component_name, shown_component
+from backo.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from backo.schema.plan import ItemPlan
@@ -234,6 +238,13 @@ class _Rows:
             yield from (self._update(), self._patch())
         if not refused["delete"]:
             yield self._delete()
+        for action in self.collection.actions.values():
+            if not action.forbidden:
+                yield self._act(action)
+        if not refused["read"]:
+            for selection in self.collection.selections.values():
+                if not selection.forbidden:
+                    yield from self._select(selection)
         if all(refused.values()):
             return
         yield from (self._check(), self._meta())
@@ -295,23 +306,92 @@ class _Rows:
         return {**answers, 204: silent} if callable(read) else answers
 
     def _list(self) -> Endpoint:
-        office = self.office
         filters = filter_parameters(self.plan, self.look)
-        as_json = (filter_parameter(f"{self.component}Filter"),) if filters else ()
-        pages = page_parameters(
-            self.plan, office.page_size, office.max_page_size, self.look
-        )
         return self._row(
             "list",
-            lambda collection, request: handlers.listing(collection, office, request),
+            partial(handlers.select, ALL),
             method="GET",
             summary=f"List {self.collection.name}",
             description="A page of the items that match every condition. "
             "A field's name as a parameter is a condition on it.",
-            parameters=(*as_json, *pages, *self.expand, *filters),
+            parameters=(*self._pages(), *self.expand, *filters),
             success={200: Answer("A page of items", (f"{self.component}Page",))},
             problems=(400, 406),
         )
+
+    def _pages(self, *, whole: bool = True) -> tuple[Parameter, ...]:
+        """The parameters of a page; ``whole``: its rows are whole items."""
+        office, name = self.office, f"{self.component}Filter"
+        as_json = (filter_parameter(name),) if self.plan.shown_root.fields else ()
+        pages = page_parameters(
+            self.plan, office.page_size, office.max_page_size, self.look
+        )
+        return (*as_json, *(one for one in pages if whole or one.name != "_view"))
+
+    def _select(self, selection: Selection) -> Iterator[Endpoint]:
+        """One selection, by query parameters and by a filter in the body."""
+        name, whole = selection.name or "", selection.row_is_item
+        component = self.component + ("" if name == ALL else component_name(name))
+        guarded = () if selection.right is None else (403,)
+        about = selection.description or (
+            f"All of {self.collection.name}" if whole else f"The selection {name}"
+        )
+        pages = self._pages(whole=whole)
+        expand = self.expand if whole else ()
+        common: dict[str, Any] = {
+            "below": f"/_selections/{name}",
+            "success": {200: Answer("A page of rows", (f"{component}Page",))},
+        }
+        yield self._row(
+            f"select_{name}",
+            partial(handlers.select, name),
+            method="GET",
+            summary=f"Select {name} of {self.collection.name}",
+            description=f"{about}. A field's name as a parameter is a condition on it.",
+            parameters=(*pages, *expand, *filter_parameters(self.plan)),
+            problems=(400, *guarded, 406),
+            **common,
+        )
+        if pages[0].name != FILTER:
+            return
+        yield self._row(
+            f"search_{name}",
+            partial(handlers.search, name),
+            method="POST",
+            summary=f"Search {name} of {self.collection.name}",
+            description=f"{about}. The body is a filter.",
+            parameters=(*pages[1:], *expand),
+            consumes={JSON: f"{self.component}Filter"},
+            body_required=False,
+            problems=(400, *guarded, 406, 413, 415),
+            **common,
+        )
+
+    def _act(self, action: Registered) -> Endpoint:
+        name = action.name
+        return self._row(
+            f"do_{name}",
+            partial(handlers.act, name),
+            below=f"/_actions/{name}/{{id}}",
+            method="POST",
+            summary=f"{name} on one item of {self.collection.name}",
+            description=action.plan.root.description or f"Do {name} to an item.",
+            parameters=(self.id, self.if_match),
+            consumes={JSON: f"{action.component}Input"},
+            body_required=not action.takes_nothing,
+            check=partial(handlers.check_input, name, self.collection)
+            if action.open
+            else None,
+            success=self._done(action),
+            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
+        )
+
+    def _done(self, action: Registered) -> Mapping[int, Answer]:
+        """What an action answers with."""
+        if action.result is not None:
+            return {200: Answer("Its result", (f"{action.component}Result",))}
+        silent = Answer("It is done; there is nothing to show", (), None)
+        return {200: Answer("What it gives, or the item", ("Result",)), 204: silent}
 
     def _create(self) -> Endpoint:
         return self._row(

@@ -10,9 +10,10 @@ import pydantic_core
 from pydantic import ConfigDict, Discriminator, Field
 
 from backo.access import Changes
+from backo.action import Registered
+from backo.asking import expanded, view_asked, wanted
 from backo.backoffice import Backoffice
-from backo.collection import Collection, Lookup
-from backo.connectors.base import Query
+from backo.collection import Collection
 from backo.documents import overlay
 from backo.errors import (
     Fault,
@@ -20,7 +21,6 @@ from backo.errors import (
     PreconditionError,
     ValidationError,
 )
-from backo.http.across import expanded, neighbours, wanted
 from backo.http.messages import JSON, Request, Response, media_type
 from backo.http.patch import (
     MAX_OPERATIONS,
@@ -30,8 +30,8 @@ from backo.http.patch import (
     unknown_fields,
 )
 from backo.http.problems import BadBodyError, to_json
-from backo.query.filter import Page
-from backo.query.parse import parse_page, parse_query, parse_sort
+from backo.item import Life
+from backo.query.parse import loads
 from backo.schema.faults import CODES, faults_of, selector
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
@@ -39,15 +39,18 @@ from backo.schema.plan import FieldPlan, ItemPlan, Kind
 __all__ = [
     "JSON_PATCH",
     "MERGE_PATCH",
+    "act",
     "check",
     "check_changes",
+    "check_input",
     "check_new",
     "create",
     "delete",
-    "listing",
     "meta",
     "patch",
     "read",
+    "search",
+    "select",
     "update",
     "whole_meta",
 ]
@@ -86,28 +89,51 @@ class _Question(TypedDict):
 _QUESTION = pydantic.TypeAdapter(_Question)
 
 
-def listing(collection: Collection, office: Lookup, request: Request) -> Response:
-    """A page of items."""
-    plan, look = collection.plan, neighbours(collection)
-    page = parse_page(request.query, office.page_size, office.max_page_size)
-    query = Query(
-        filter=parse_query(request.query, plan, plan.shows, look),
-        sort=parse_sort(request.parameter("_sort"), plan, plan.shows, look),
-        skip=page.skip,
-        limit=page.size,
+def select(name: str, collection: Collection, request: Request) -> Response:
+    """A page of a selection."""
+    return _json(collection.do_selection(name, request.query))
+
+
+def search(name: str, collection: Collection, request: Request) -> Response:
+    """A page of a selection, by a filter in the body."""
+    body = _filter(request.body) if request.body else None
+    return _json(collection.do_post_selection(name, body, request.query))
+
+
+def _filter(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except FilterError as error:
+        raise BadBodyError(str(error)) from error
+
+
+def act(name: str, collection: Collection, request: Request) -> Response:
+    """Do an action to one item."""
+    action = collection.action(name)
+    if action.open:
+        check_input(name, collection, request)
+    outcome = action.run(
+        request.path_params["id"],
+        lambda: _input(action, request),
+        _precondition(request),
     )
-    view = _view(request, plan)
-    into = wanted(collection, request, view)
-    found = collection.access.listing(query, view, total=_total(request))
-    expanded(collection, found.rows, into)
-    return _json(_page(found.rows, found.total, page))
+    if outcome.result is not None or action.result is not None:
+        return _json(outcome.result)
+    item = outcome.item
+    if item.life is Life.UNSET or not collection.allows("read", item):
+        return Response(204, b"", None)
+    return _json(item.view("client"))
 
 
-def _page(rows: list[Document], total: int | None, page: Page) -> Document:
-    body: Document = {"result": rows}
-    if total is not None:
-        body["total"] = total
-    return {**body, "_skip": page.skip, "_page": page.size}
+def check_input(name: str, collection: Collection, request: Request) -> None:
+    """Whether the body is a valid input of an action."""
+    _input(collection.action(name), request)
+
+
+def _input(action: Registered, request: Request) -> Document:
+    if not request.body and action.takes_nothing:
+        return {}
+    return _valid(action.model, request, action.plan)
 
 
 def create(collection: Collection, request: Request) -> Response:
@@ -124,7 +150,7 @@ def create(collection: Collection, request: Request) -> Response:
 def read(collection: Collection, request: Request) -> Response:
     """One item, or 304 when the client has it already."""
     view = _view(request, collection.plan)
-    into = wanted(collection, request, view)
+    into = wanted(collection, request.query, view)
     item = collection.access.read(request.path_params["id"], view)
     if into:
         # A tag of other items, too, would be no good for If-Match.
@@ -242,20 +268,7 @@ def _addressable(
 
 
 def _view(request: Request, plan: ItemPlan) -> str:
-    view = request.parameter("_view")
-    if view is None:
-        return "client"
-    if view not in plan.view_names:
-        known = ", ".join(plan.view_names)
-        raise FilterError(f"there is no such view; there are: {known}", path="_view")
-    return view
-
-
-def _total(request: Request) -> bool:
-    total = request.parameter("_total")
-    if total not in (None, "0", "1"):
-        raise FilterError("_total is 0 or 1", path="_total")
-    return total != "0"
+    return view_asked(request.query, plan)
 
 
 def check_new(collection: Collection, request: Request) -> None:

@@ -47,7 +47,12 @@ def components(office: Backoffice) -> dict[str, Schema]:
     :raises SSyntaxError: two collections would have schemas of one name.
     """
     used = [one for one in office.collections.values() if collection_paths(one)]
-    schemas = common_schemas(empty=not used)
+    results = any(
+        action.result is None and not action.forbidden
+        for collection in used
+        for action in collection.actions.values()
+    )
+    schemas = common_schemas(empty=not used, results=results)
     for collection in used:
         added = collection_schemas(collection)
         for name in added.keys() & schemas.keys():

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from backo.action import Registered
+from backo.asking import neighbours, plan_of
 from backo.collection import Collection
-from backo.http.across import expanded_component, neighbours, plan_of
+from backo.http.across import expanded_component
 from backo.http.parameters import expand_parameter, filter_schema
 from backo.http.patch import MAX_OPERATIONS
 from backo.openapi.expanded import expanded_schema
@@ -38,6 +40,7 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
         schemas |= expanded
         shown = reference(expanded_component(collection))
         schemas[f"{name}Page"] = _page(shown, collection.backoffice.max_page_size)
+        schemas |= _selection_schemas(collection, name)
         if collection.plan.shown_root.fields:
             look = neighbours(collection)
             conditions = filter_schema(collection.plan, f"{name}Filter", look)
@@ -47,7 +50,31 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
     if not collection.forbids("modify"):
         schemas[f"{name}Update"] = collection.models.update.model_json_schema()
         schemas |= patch_schemas(name, collection.plan, MAX_OPERATIONS)
+    for action in collection.actions.values():
+        if not action.forbidden:
+            schemas |= _action_schemas(action)
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
+
+
+def _selection_schemas(collection: Collection, name: str) -> dict[str, Schema]:
+    """Those of rows that are no whole items."""
+    schemas = {}
+    most = collection.backoffice.max_page_size
+    for selection in collection.selections.values():
+        if selection.forbidden or selection.row_is_item:
+            continue
+        own = name + component_name(selection.name or "")
+        schemas[f"{own}Row"] = selection.row.model_json_schema()
+        schemas[f"{own}Page"] = _page(reference(f"{own}Row"), most)
+    return schemas
+
+
+def _action_schemas(action: Registered) -> dict[str, Schema]:
+    name = action.component
+    schemas = {f"{name}Input": action.model.model_json_schema()}
+    if action.result is not None:
+        schemas[f"{name}Result"] = action.result.model_json_schema()
+    return schemas
 
 
 def _view_schemas(collection: Collection, name: str) -> dict[str, Schema]:
@@ -153,18 +180,23 @@ def _askable(field: FieldPlan) -> bool:
     return not field.unreadable and "[" not in field.path + field.name
 
 
-def common_schemas(*, empty: bool = False) -> dict[str, Schema]:
-    """The schemas that every backoffice has; ``empty``: it has no collection."""
+def common_schemas(*, empty: bool = False, results: bool = False) -> dict[str, Schema]:
+    """The schemas that every backoffice has; ``empty``: it has no collection;
+    ``results``: it has actions that may give anything."""
     schemas = {
         "Problem": _problem(),
         "Fault": _fault(),
         "Meta": _meta(),
         "CollectionMeta": _collection_meta(),
+        "ActionMeta": _action_meta(),
+        "SelectionMeta": _selection_meta(),
         "FieldMeta": _field_meta(),
         "OpenAPI": _openapi(),
     }
     if not empty:
         schemas |= {"Verdict": _verdict(), "Partial": _partial()}
+    if results:
+        schemas["Result"] = {"description": "What an action gives: any JSON value"}
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
 
 
@@ -246,10 +278,52 @@ def _collection_meta() -> Schema:
             "description": _TEXT_OR_NULL,
             "rights": _flags(rights),
             "item": reference("FieldMeta"),
-            "actions": {"type": "object", "additionalProperties": True},
-            "selections": {"type": "object", "additionalProperties": True},
+            "actions": _named("ActionMeta"),
+            "selections": _named("SelectionMeta"),
         },
         "required": ["name", "description", "rights", "item", "actions", "selections"],
+        "additionalProperties": False,
+    }
+
+
+def _named(name: str) -> Schema:
+    return {"type": "object", "additionalProperties": reference(name)}
+
+
+def _action_meta() -> Schema:
+    return {
+        "type": "object",
+        "description": "What an action is, for the caller and an item",
+        "properties": {
+            "name": _TEXT,
+            "description": _TEXT_OR_NULL,
+            "rights": _flags({"see": _FLAG, "execute": _FLAG}),
+            "item": reference("FieldMeta"),
+        },
+        "required": ["name", "description", "rights", "item"],
+        "additionalProperties": False,
+    }
+
+
+def _selection_meta() -> Schema:
+    return {
+        "type": "object",
+        "description": "What a selection is",
+        "properties": {
+            "name": _TEXT,
+            "description": _TEXT_OR_NULL,
+            "selectors": {
+                "type": ["array", "null"],
+                "items": _TEXT,
+                "description": "What its rows hold; null: whole items",
+            },
+            "row": {
+                "type": ["object", "null"],
+                "additionalProperties": True,
+                "description": "The JSON Schema of a row; null: whole items",
+            },
+        },
+        "required": ["name", "description", "selectors", "row"],
         "additionalProperties": False,
     }
 

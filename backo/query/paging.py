@@ -15,10 +15,12 @@ from backo.query.builder import (
 from backo.query.filter import UNSORTABLE, Page, SortKey
 from backo.schema.plan import ItemPlan
 
-__all__ = ["MAX_SORT_KEYS", "PAGE_PARAMETERS", "parse_page", "parse_sort"]
+__all__ = ["EXPAND", "MAX_SORT_KEYS", "PAGE_PARAMETERS", "parse_page", "parse_sort"]
 
 MAX_SORT_KEYS = 32
-PAGE_PARAMETERS = frozenset({"_page", "_skip", "_sort", "_view", "_total", "_expand"})
+EXPAND = "_expand"
+"""The parameter that names the references to put items in the place of."""
+PAGE_PARAMETERS = frozenset({"_page", "_skip", "_sort", "_view", "_total", EXPAND})
 """Keys of a query string that are no filter; ``$._page`` still names such a field."""
 
 

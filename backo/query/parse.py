@@ -64,6 +64,7 @@ __all__ = [
     "Neighbours",
     "Readable",
     "everything",
+    "loads",
     "parse_json",
     "parse_page",
     "parse_python",
@@ -106,7 +107,11 @@ def _check_depth(value: Any) -> None:
     raise FilterError(f"a filter may have {MAX_DEPTH} levels at most")
 
 
-def _loads(text: str) -> Any:
+def loads(text: str | bytes) -> Any:
+    """A filter's JSON text, parsed; an object with a name twice is refused.
+
+    :raises FilterError: it is not JSON.
+    """
     try:
         return json.loads(
             text, object_pairs_hook=_members, parse_constant=_refuse_constant
@@ -146,7 +151,7 @@ def parse_query(
     given: dict[tuple[str, str], tuple[Scope, list[str]]] = {}
     for key, text in pairs:
         if key == "filter":
-            found.append(parse_json(_loads(text), plan, readable, neighbours))
+            found.append(parse_json(loads(text), plan, readable, neighbours))
         elif key not in PAGE_PARAMETERS:
             scope, operator = _split_key(parser, root, key)
             given.setdefault((scope.label, operator), (scope, []))[1].append(text)
@@ -218,6 +223,8 @@ class _PythonParser(FilterBuilder):
             return value
         if isinstance(value, SFilter):
             return self.sfilter(value, scope)
+        if isinstance(value, tuple):
+            value = _members_of(value, scope)
         return super().tree(value, scope)
 
     def value(self, value: Any, scope: Scope) -> Filter:
@@ -246,6 +253,18 @@ class _PythonParser(FilterBuilder):
             scope.fail("paths of an element's condition start with @")
         dotted = path[1:].removeprefix(".") if path[:1] in ("$", "@") else path
         return self.step(scope, dotted) if dotted else scope
+
+
+def _members_of(given: tuple[Any, ...], scope: Scope) -> dict[str, Any]:
+    """``("$or", [...])`` and ``("$.pages", "$gt", 100)``, as stricto takes them, as an
+    object."""
+    match given:
+        case ("$and" | "$or" | "$not" as name, operand):
+            return {name: operand}
+        case (str() as path, Operator() | str() as operator, operand):
+            name = operator.value if isinstance(operator, Operator) else operator
+            return {path: (name, operand)}
+    scope.fail("must be (operator, filters) or (path, operator, value)")
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from backo.errors import SSyntaxError
 from backo.log import log_system
 from backo.references.reading import items_of
 from backo.schema.reference import DeleteStrategy, FillStrategy, Reference
+from backo.schema.selectors import index_of
 from backo.schema.types import Dict, List, String
 
 __all__ = ["Ref", "RefsList"]
@@ -178,9 +179,10 @@ class RefsList(List):
         ids = self._node_ids()
         if index_or_slice in (None, "*"):
             return ids
+        chosen = index_of(index_or_slice or "")
         try:
-            return ids[self._parse_slice(index_or_slice)]
-        except (IndexError, TypeError):
+            return None if chosen is None else ids[chosen]
+        except IndexError:
             return None
 
     def _node_ids(self) -> list[str]:

@@ -23,6 +23,7 @@ from stricto.change import ChangeHandler
 
 from backo.schema._changes import concerns
 from backo.schema._events import Handler, Handlers, notify, registered, take_registered
+from backo.schema._operators import Operators, Truth
 
 __all__ = ["REPLACED", "Mended", "adopt", "class_names", "copied"]
 
@@ -44,7 +45,8 @@ REPLACED: dict[type, type["Mended"]] = {}
 
 def class_names(cls: type) -> list[str]:
     """The names stricto gives for the class in ``types``, without those of mixins."""
-    names = (base.__name__ for base in cls.__mro__ if base not in (object, Mended))
+    mixins = (object, Mended, Operators, Truth)
+    names = (base.__name__ for base in cls.__mro__ if base not in mixins)
     return list(dict.fromkeys(name for name in names if not name.startswith("_")))
 
 
@@ -70,7 +72,7 @@ def adopt(node: Any) -> Any:
     return result
 
 
-class Mended(GenericType):  # type: ignore[misc]
+class Mended(Operators, GenericType):  # type: ignore[misc]
     """What all of backo's types share.
 
     - stricto 0.3.1 runs constraints, bounds, patterns and ``enum=`` on None; here an
@@ -90,6 +92,7 @@ class Mended(GenericType):  # type: ignore[misc]
     - stricto checks no field that the current user may not read; here one that they
       may modify is checked, and setting one that they may not is the SAttributeError
       of an unknown field.
+    - stricto's operators need a node on their left; here ``1 + node`` works too.
     - stricto's ``set`` checks nothing when nothing changed; here it checks the node.
     """
 

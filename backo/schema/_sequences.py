@@ -19,6 +19,7 @@ from stricto.list_and_tuple import ListAndTuple
 
 from backo.schema._collecting import Faults
 from backo.schema._mending import Mended, adopt, copied
+from backo.schema.selectors import index_of
 
 __all__ = ["List", "Tuple"]
 
@@ -201,7 +202,8 @@ class List(_Sequence, stricto.List):  # type: ignore[misc]
       that neither the list nor its elements name; here it is the other way round.
     - stricto leaves out checks when a slice is set, and after ``sort``; here not.
     - stricto's ``uniq=`` takes quadratic time; here linear.
-    - ``$.list[*]`` selects as ``$.list`` does.
+    - ``$.list[*]`` selects as ``$.list`` does, and slices may leave out a bound
+      (``[1:]``).
     """
 
     def __init__(self, class_type: Any, **kwargs: Any) -> None:
@@ -240,8 +242,18 @@ class List(_Sequence, stricto.List):  # type: ignore[misc]
         return SConstraintError(f"{{0}}: {what}", self.path_name(), n=n)
 
     def get_selectors(self, index_or_slice: str | None, sel: Selector) -> Any:
-        index = None if index_or_slice == "*" else index_or_slice
-        return super().get_selectors(index, sel)
+        if index_or_slice in (None, "*"):
+            return super().get_selectors(None, sel)
+        chosen = index_of(index_or_slice or "")
+        held = self._value or []
+        if isinstance(chosen, int):
+            inside = -len(held) <= chosen < len(held)
+            return held[chosen].get_selectors(None, sel) if inside else None
+        if chosen is None or self._value is None:
+            return None
+        visible = [one for one in held[chosen] if one.exists_or_can_read()]
+        found = [one.get_selectors(None, sel.copy()) for one in visible]
+        return [one for one in found if one is not None]
 
     @contextmanager
     def _node_updating(self) -> Iterator[list[Any]]:

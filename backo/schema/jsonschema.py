@@ -11,9 +11,11 @@ from backo.schema.plan import FieldPlan, Kind
 __all__ = [
     "MOMENT",
     "Use",
+    "any_of",
     "element_schema",
     "field_schema",
     "literal",
+    "notes_of",
     "nullable",
     "object_schema",
     "value_schema",
@@ -76,7 +78,7 @@ def field_schema(field: FieldPlan, use: Use) -> Schema:
     schema = value_schema(field, use)
     if field.nullable:
         schema = nullable(schema)
-    schema |= _notes(field)
+    schema |= notes_of(field)
     if use is Use.READ and field.read_only:
         schema["readOnly"] = True
     if use is not Use.READ and field.unreadable:
@@ -87,7 +89,7 @@ def field_schema(field: FieldPlan, use: Use) -> Schema:
     return schema
 
 
-def _notes(field: FieldPlan) -> Schema:
+def notes_of(field: FieldPlan) -> Schema:
     """What does not restrict a value."""
     notes: Schema = {}
     if field.description:
@@ -195,7 +197,7 @@ def _list(field: FieldPlan, use: Use) -> Schema:
 
 def element_schema(field: FieldPlan, use: Use) -> Schema:
     """The schema of one element of a List: never null."""
-    notes = _notes(field.held) | _pointing(field)
+    notes = notes_of(field.held) | _pointing(field)
     return value_schema(field.held, use.of_elements) | notes
 
 
@@ -206,17 +208,18 @@ def _tuple(field: FieldPlan, use: Use) -> Schema:
     return {
         "type": "array",
         "prefixItems": elements,
-        "items": _any_of(elements),
+        "items": any_of(elements),
         "minItems": len(elements),
         "maxItems": len(elements),
     }
 
 
 def _in(field: FieldPlan, use: Use) -> Schema:
-    return _any_of([value_schema(one, use.of_elements) for one in field.elements])
+    return any_of([value_schema(one, use.of_elements) for one in field.elements])
 
 
-def _any_of(schemas: list[Schema]) -> Schema:
+def any_of(schemas: list[Schema]) -> Schema:
+    """The schema of values that are of one of ``schemas``."""
     distinct = [one for at, one in enumerate(schemas) if one not in schemas[:at]]
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 

@@ -17,15 +17,19 @@ from pydantic_core import PydanticCustomError
 
 from backo.errors import VALUE_ERRORS
 from backo.schema import checks, wire
-from backo.schema.jsonschema import Use, object_schema
+from backo.schema.jsonschema import Use, field_schema, object_schema
 from backo.schema.patterns import matcher
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
 __all__ = [
     "DocumentModel",
     "ItemModels",
+    "annotation_of",
     "compile_models",
     "component_name",
+    "document_model",
+    "input_model",
+    "result_model",
     "shown_component",
     "view_suffix",
 ]
@@ -43,6 +47,15 @@ class DocumentModel(pydantic.RootModel[Any]):
         :raises pydantic.ValidationError: with every fault.
         """
         root: dict[str, Any] = cls.__pydantic_validator__.validate_python(value).root
+        return root
+
+    @classmethod
+    def row(cls, value: list[Any]) -> list[Any]:
+        """``value`` as a complete row, where the model is that of rows.
+
+        :raises pydantic.ValidationError: with every fault.
+        """
+        root: list[Any] = cls.__pydantic_validator__.validate_python(value).root
         return root
 
     @classmethod
@@ -83,6 +96,19 @@ def compile_models(plan: ItemPlan) -> ItemModels:
     )
 
 
+def input_model(name: str, root: FieldPlan) -> type[DocumentModel]:
+    """The model of what an action takes."""
+    return _model(name, root, Use.CREATE)
+
+
+def result_model(name: str, field: FieldPlan) -> type[DocumentModel]:
+    """The model of what an action gives: a value of ``field``."""
+    annotation = annotation_of(name, field, Use.READ)
+    if field.nullable:
+        annotation = annotation | None
+    return document_model(name, annotation, field_schema(field, Use.READ))
+
+
 def component_name(collection: str) -> str:
     """``book_cases`` → ``BookCases``: the collection's name as schemas carry it."""
     words = collection.replace("-", "_").split("_")
@@ -92,8 +118,8 @@ def component_name(collection: str) -> str:
 
 _COMMON = frozenset(
     {
-        *("CollectionMeta", "Fault", "FieldMeta", "Meta", "OpenAPI", "Partial"),
-        *("Problem", "Verdict"),
+        *("ActionMeta", "CollectionMeta", "Fault", "FieldMeta", "Meta", "OpenAPI"),
+        *("Partial", "Problem", "Result", "SelectionMeta", "Verdict"),
     }
 )
 """The schemas that every document has."""
@@ -113,17 +139,22 @@ def shown_component(component: str, views: Sequence[str]) -> str:
 
 
 def _model(name: str, root: FieldPlan, use: Use) -> type[DocumentModel]:
-    schema = object_schema(root, use)
+    return document_model(name, _typed_dict(name, root, use), object_schema(root, use))
+
+
+def document_model(
+    name: str, root: Any, schema: Mapping[str, Any]
+) -> type[DocumentModel]:
+    """A model of values that the annotation ``root`` takes, described by ``schema``."""
 
     def describe(_cls: type, _core: Any, _handler: Any) -> dict[str, Any]:
-        return copy.deepcopy(schema)
+        return copy.deepcopy(dict(schema))
 
-    typed = _typed_dict(name, root, use)
     return type(
         name,
         (DocumentModel,),
         {
-            "__annotations__": {"root": typed},
+            "__annotations__": {"root": root},
             "__module__": __name__,
             "__doc__": schema.get("description"),
             "__get_pydantic_json_schema__": classmethod(describe),
@@ -146,7 +177,7 @@ def _typed_dict(name: str, field: FieldPlan, use: Use) -> Any:
 
 def _entry(name: str, field: FieldPlan, use: Use) -> Any:
     """The annotation of one key: its type, and what stands there when it is absent."""
-    annotation = _annotation(name, field, use)
+    annotation = annotation_of(name, field, use)
     if field.nullable:
         annotation = annotation | None
     if use is Use.UPDATE or callable(field.default) or field.computed:
@@ -163,7 +194,7 @@ def _entry(name: str, field: FieldPlan, use: Use) -> Any:
     return Required[annotation]
 
 
-def _annotation(name: str, field: FieldPlan, use: Use) -> Any:
+def annotation_of(name: str, field: FieldPlan, use: Use) -> Any:
     """The type of a field's value, without null and without what stands when absent."""
     if field.custom and field.kind is not Kind.DICT:
         return Annotated[Any, AfterValidator(functools.partial(_through_node, field))]
@@ -223,7 +254,7 @@ def _extend(_name: str, field: FieldPlan, _use: Use) -> Any:
 
 
 def _list(name: str, field: FieldPlan, use: Use) -> Any:
-    element = _annotation(f"{name}_element", field.held, use.of_elements)
+    element = annotation_of(f"{name}_element", field.held, use.of_elements)
     bounds = Field(min_length=field.minimum, max_length=field.maximum)
     annotation: Any = Annotated[list[element], bounds]  # type: ignore[valid-type]
     if field.uniq:
@@ -233,7 +264,7 @@ def _list(name: str, field: FieldPlan, use: Use) -> Any:
 
 def _tuple(name: str, field: FieldPlan, use: Use) -> Any:
     elements = tuple(
-        _annotation(f"{name}_{index}", element, use.of_elements)
+        annotation_of(f"{name}_{index}", element, use.of_elements)
         for index, element in enumerate(field.elements)
     )
     from_json = Field(strict=False)
@@ -242,7 +273,7 @@ def _tuple(name: str, field: FieldPlan, use: Use) -> Any:
 
 def _in(name: str, field: FieldPlan, use: Use) -> Any:
     alternatives = [
-        _annotation(f"{name}_{index}", element, use.of_elements)
+        annotation_of(f"{name}_{index}", element, use.of_elements)
         for index, element in enumerate(field.elements)
     ]
     union = functools.reduce(lambda left, right: left | right, alternatives)

@@ -13,7 +13,15 @@ from typing import Any
 
 from backo.schema.reference import Reference
 
-__all__ = ["Computed", "FieldPlan", "ItemPlan", "Kind", "Located", "Right"]
+__all__ = [
+    "Computed",
+    "FieldPlan",
+    "ItemPlan",
+    "Kind",
+    "Located",
+    "Right",
+    "restricted",
+]
 
 type Right = bool | Callable[[str, Any], bool] | None
 """A right as declared: a bool, ``f(right_name, item)``, or None (inherited)."""
@@ -253,7 +261,7 @@ class ItemPlan:
 
         :raises KeyError: the view shows nothing.
         """
-        shown = _restrict(self.root, name)
+        shown = restricted(self.root, name)
         if shown is None:
             raise KeyError(name)
         # Whatever is shown of an item, its id is.
@@ -269,7 +277,7 @@ def _only(field: FieldPlan, keep: Callable[[FieldPlan], bool]) -> FieldPlan:
     return dataclasses.replace(field, fields=kept, element=element)
 
 
-def _restrict(field: FieldPlan, view: str) -> FieldPlan | None:
+def restricted(field: FieldPlan, view: str) -> FieldPlan | None:
     """``field`` with what ``view`` leaves out removed; None when nothing is left.
 
     ``view`` leaves out what says ``!view``; ``+view`` takes only what says ``view``.
@@ -286,9 +294,9 @@ def _restrict(field: FieldPlan, view: str) -> FieldPlan | None:
     if explicit and name in field.views:
         return field
     if field.kind is Kind.DICT:
-        kept = [shown for child in field.fields if (shown := _restrict(child, view))]
+        kept = [shown for child in field.fields if (shown := restricted(child, view))]
         return dataclasses.replace(field, fields=tuple(kept)) if kept else None
     if field.element is not None:
-        element = _restrict(field.element, view)
+        element = restricted(field.element, view)
         return dataclasses.replace(field, element=element) if element else None
     return None if explicit else field

@@ -27,6 +27,7 @@ from backo.schema._collecting import Faults, faults_of
 from backo.schema._dict import Dict
 from backo.schema._in import In
 from backo.schema._mending import REPLACED, Mended
+from backo.schema._operators import Truth
 from backo.schema._sequences import List, Tuple
 from backo.schema.patterns import matcher
 from backo.schema.wire import INT_MAX, INT_MIN, check_json, microseconds
@@ -99,11 +100,11 @@ class String(Mended, stricto.String):  # type: ignore[misc]
         return True
 
 
-class Int(Mended, stricto.Int):  # type: ignore[misc]
+class Int(Truth, Mended, stricto.Int):  # type: ignore[misc]
     """A whole number of 64 bits.
 
     stricto 0.3.1 takes True and False, and numbers of any size; here STypeError and
-    SConstraintError.
+    SConstraintError. Zero and unset are false in an ``if``.
     """
 
     def check_type(self, value: Any) -> bool:
@@ -121,7 +122,7 @@ class Int(Mended, stricto.Int):  # type: ignore[misc]
         return value
 
 
-class Float(Mended, stricto.Float):  # type: ignore[misc]
+class Float(Truth, Mended, stricto.Float):  # type: ignore[misc]
     """A finite number.
 
     stricto 0.3.1 refuses whole numbers (1, also as ``min=`` and ``max=``) and takes NaN
@@ -157,8 +158,11 @@ class Float(Mended, stricto.Float):  # type: ignore[misc]
         return None if self._value is None else float(self._value)
 
 
-class Bool(Mended, stricto.Bool):  # type: ignore[misc]
-    """True or False."""
+class Bool(Truth, Mended, stricto.Bool):  # type: ignore[misc]
+    """True or False.
+
+    stricto 0.3.1 has every Bool be true in an ``if``; here False and unset are false.
+    """
 
 
 class Extend(Mended, stricto.Extend):  # type: ignore[misc]

@@ -26,7 +26,7 @@ def told(answer: Response) -> Any:
 
 
 OPERATIONS = {
-    "read": {"list", "get"},
+    "read": {"list", "get", "select__all", "search__all"},
     "create": {"create"},
     "modify": {"update", "patch"},
     "delete": {"delete"},

@@ -39,6 +39,7 @@ def test_a_collection_gives_its_own_routes_and_schemas(tmp_path: Path) -> None:
     assert set(books.get_openapi_routes()) == {
         "/bookcase/books",
         "/bookcase/books/{id}",
+        "/bookcase/books/_selections/_all",
         "/bookcase/books/_check",
         "/bookcase/books/_meta",
     }
@@ -57,7 +58,8 @@ def test_what_is_forbidden_to_everybody_has_no_schema(
 def test_a_document_without_collections_has_no_unused_schema() -> None:
     document = Backoffice("empty").get_openapi()
     assert set(document["components"]["schemas"]) == {
-        *("CollectionMeta", "Fault", "FieldMeta", "Meta", "OpenAPI", "Problem")
+        *("ActionMeta", "CollectionMeta", "Fault", "FieldMeta", "Meta", "OpenAPI"),
+        *("Problem", "SelectionMeta"),
     }
 
 

@@ -1,0 +1,300 @@
+"""Action: something that is done to an item of a collection, in the words of its
+business."""
+
+import copy
+import dataclasses
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, Protocol
+
+from backo.errors import (
+    VALUE_ERRORS,
+    BackoError,
+    ChangedError,
+    ConflictError,
+    NotFoundError,
+    SRightError,
+    SSyntaxError,
+)
+from backo.item import ATTEMPTS, Home, Item, Life
+from backo.schema.compiler import compile_item
+from backo.schema.meta import item_meta
+from backo.schema.models import DocumentModel, component_name, input_model, result_model
+from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.types import Dict, GenericType
+from backo.transaction import Unit
+from backo.visible import Document, Visible
+
+__all__ = ["Action", "ActionOwner", "Outcome", "Registered", "absent", "plain"]
+
+type Precondition = Callable[[Document], None]
+
+
+class Action(Dict):
+    """What can be done to an item: the input that it takes, and the function that does
+    it.
+
+    ``on_trig(action, item)`` gets a private copy of the action that holds the input,
+    and the item. It may also take keywords: ``transaction_id``. An item that it changed
+    is saved when it returns; all that it writes is kept, or, when it raises, nothing.
+    When others change the item meanwhile it is called again, with the item as it then
+    is. What it returns is the answer; None: the item is.
+
+    Being allowed to execute an action is being allowed to save the item in it; the
+    rights of fields hold there too (``item.disable_permissions()`` ends that).
+
+    :param schema: the fields of the input.
+    :param can_see: whether the action exists, for an item and the current user: a bool
+        or ``f("see", item)``.
+    :param can_execute: whether the current user may do it, likewise.
+    :param result: what ``on_trig`` gives: a type, or a dict of fields. It is then in
+        the document, and held to.
+    :param kwargs: those of a Dict: ``description``, ``constraint``, …
+    :raises SSyntaxError: ``on_trig`` cannot be called with an action and an item.
+    """
+
+    def __init__(
+        self,
+        schema: dict[str, Any],
+        on_trig: Callable[..., Any],
+        *,
+        can_see: Right = None,
+        can_execute: Right = None,
+        result: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        # Before the fields, so that none of them can have one of these names.
+        self.__dict__.update(
+            _trig=on_trig,
+            _takes=_keywords(on_trig),
+            _rights={"see": can_see, "execute": can_execute},
+            _result=Dict(result) if isinstance(result, dict) else result,
+        )
+        super().__init__(schema, **kwargs)
+
+
+def _keywords(on_trig: Any) -> frozenset[str] | None:
+    """Which keywords the function takes; None: any.
+
+    :raises SSyntaxError: it cannot be called as actions call it.
+    """
+    if not callable(on_trig) or inspect.iscoroutinefunction(on_trig):
+        raise SSyntaxError("on_trig must be a function, and no coroutine: {0}", on_trig)
+    try:
+        signature = inspect.signature(on_trig)
+    except ValueError:
+        return frozenset()
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise SSyntaxError(
+            "on_trig must take an action and an item: {0}", on_trig
+        ) from None
+    parameters = signature.parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return None
+    named = list(parameters)[2:]
+    return frozenset(one.name for one in named if one.kind is not one.VAR_POSITIONAL)
+
+
+class ActionOwner(Home, Protocol):
+    """What an action needs of its collection."""
+
+    visible: Visible
+    description: str | None
+
+    def allows(self, right: str, item: Item) -> bool: ...
+
+    def whole_unit(
+        self, transaction_id: int | None = None
+    ) -> AbstractContextManager[Unit]: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action gave, and the item as it is then."""
+
+    result: Any
+    item: Item
+
+
+class Registered:
+    """An action of a collection, under its name there."""
+
+    def __init__(self, name: str, action: Action, owner: ActionOwner) -> None:
+        self.name = name
+        self.action = action
+        self.owner = owner
+
+    @cached_property
+    def plan(self) -> ItemPlan:
+        """The compiled input."""
+        return compile_item(f"{self.owner.name}_{self.name}", self.action)
+
+    @cached_property
+    def model(self) -> type[DocumentModel]:
+        """The model of the input."""
+        return input_model(f"{self.component}Input", self.plan.root)
+
+    @cached_property
+    def result(self) -> type[DocumentModel] | None:
+        """The model of what it gives; None where that is not declared."""
+        field = self._result
+        return None if field is None else result_model(f"{self.component}Result", field)
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether an input without any field is valid."""
+        return not any(
+            one.required and one.default is None for one in self.plan.root.walk()
+        )
+
+    @property
+    def component(self) -> str:
+        """What the names of its schemas begin with."""
+        return component_name(self.owner.name) + component_name(self.name)
+
+    @cached_property
+    def _result(self) -> FieldPlan | None:
+        node = self.action.__dict__["_result"]
+        if node is None:
+            return None
+        return compile_item(self.name, Dict({"result": node})).root.field("result")
+
+    # --- Rights -------------------------------------------------------------------
+
+    def _right(self, right: str) -> Right:
+        declared: Right = self.action.__dict__["_rights"][right]
+        return declared
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether nobody can ever see or execute it."""
+        return self._right("see") is False or self._right("execute") is False
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody can see and execute it, whatever the item."""
+        return not callable(self._right("see")) and not callable(self._right("execute"))
+
+    def allows(self, right: str, item: Item) -> bool:
+        """Whether the current user can ``see`` or ``execute`` it, for that item."""
+        declared = self._right(right)
+        if callable(declared):
+            return declared(right, item) is True
+        return declared is not False
+
+    def require(self, item: Item) -> None:
+        """Pass, or raise.
+
+        :raises NotFoundError: for this item and user it does not exist.
+        :raises SRightError: the current user may not execute it.
+        """
+        if not self.allows("see", item):
+            raise absent(self.owner.name, self.name)
+        if not self.allows("execute", item):
+            raise SRightError(
+                "{0}: you may not execute {1} on this item", self.owner.name, self.name
+            )
+
+    def get_meta(self, item: Item) -> Document:
+        """What it is, with the rights of the current user for ``item``."""
+        return {
+            "name": self.name,
+            "description": self.plan.root.description,
+            "rights": {right: self.allows(right, item) for right in ("see", "execute")},
+            "item": item_meta(self.plan.root, self.action),
+        }
+
+    # --- Doing it -----------------------------------------------------------------
+
+    def run(
+        self,
+        _id: str,
+        input_of: Callable[[], Document],
+        precondition: Precondition | None = None,
+        **kwargs: Any,
+    ) -> Outcome:
+        """Do it to the item with that id. ``input_of`` is asked for the input when it
+        is known that the current user may execute the action.
+
+        :raises NotFoundError: there is no such item, or no such action on it.
+        :raises SRightError: the current user may not execute it.
+        :raises ConflictError: others changed the item again and again.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                with self.owner.whole_unit(kwargs.get("transaction_id")) as unit:
+                    known = {**kwargs, "transaction_id": unit.id}
+                    return self._run(_id, input_of, precondition, known)
+            except ChangedError:
+                continue
+        raise ConflictError(f"{self.owner.name}: the item is being changed by others")
+
+    def _run(
+        self,
+        _id: str,
+        input_of: Callable[[], Document],
+        precondition: Precondition | None,
+        kwargs: dict[str, Any],
+    ) -> Outcome:
+        item = self.owner.visible.readable_item(_id)
+        self.require(item)
+        filled = self._filled(input_of())
+        if precondition is not None:
+            precondition(item.view("client"))
+        with item.granted():
+            result = self.action.__dict__["_trig"](filled, item, **self._taken(kwargs))
+            if item.life is Life.UNSAVED:
+                item.save_over(item.document, **kwargs)
+        return Outcome(self._encoded(result), item)
+
+    def _filled(self, values: Document) -> Action:
+        """A copy of the action of its own, that holds the input."""
+        filled = copy.copy(self.action)
+        filled.set(values)
+        return filled
+
+    def _taken(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        takes: frozenset[str] | None = self.action.__dict__["_takes"]
+        if takes is None:
+            return kwargs
+        return {name: value for name, value in kwargs.items() if name in takes}
+
+    def _encoded(self, result: Any) -> Any:
+        """What the action gave, in document form where that is declared.
+
+        :raises BackoError: it is not what was declared.
+        """
+        if self._result is None:
+            return plain(result)
+        node = copy.copy(self._result.node)
+        node.__dict__["_parent"] = None
+        try:
+            node.set(result)
+        except VALUE_ERRORS as error:
+            raise BackoError(
+                f"{self.owner.name}: the result of {self.name} is not what is declared:"
+                f" {error}"
+            ) from error
+        return plain(node)
+
+
+def absent(collection: str, name: str) -> NotFoundError:
+    """The one error for an action that is not there and for one that is not seen."""
+    return NotFoundError(f"{collection}: there is no action {name!r:.100}")
+
+
+def plain(value: Any) -> Any:
+    """``value`` with plain values in the place of Items and other nodes."""
+    if isinstance(value, Item) and value.life is not Life.UNSET:
+        return value.view("client")
+    if isinstance(value, GenericType):
+        return plain(value.get_encoded())
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value
