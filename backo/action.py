@@ -31,6 +31,9 @@ __all__ = ["Action", "ActionOwner", "Outcome", "Registered", "absent", "plain"]
 
 type Precondition = Callable[[Document], None]
 
+_GIVEN = frozenset({"transaction_id"})
+"""The keywords that a function may count on."""
+
 
 class Action(Dict):
     """What can be done to an item: the input that it takes, and the function that does
@@ -86,8 +89,9 @@ def _keywords(on_trig: Any) -> frozenset[str] | None:
         signature = inspect.signature(on_trig)
     except ValueError:
         return frozenset()
+    given = dict.fromkeys(_GIVEN & signature.parameters.keys())
     try:
-        signature.bind(None, None)
+        signature.bind(None, None, **given)
     except TypeError:
         raise SSyntaxError(
             "on_trig must take an action and an item: {0}", on_trig

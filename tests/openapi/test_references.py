@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 
 from backo import Backoffice
+from backo.asking import neighbours
 from backo.connectors.base import Query
 from backo.errors import FilterError
-from backo.asking import neighbours
 from backo.http.parameters import filter_parameters, page_parameters
 from backo.query.parse import parse_json, parse_query, parse_sort
 from tests.http.asking import asking
