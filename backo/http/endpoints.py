@@ -331,7 +331,7 @@ class _Rows:
     def _select(self, selection: Selection) -> Iterator[Endpoint]:
         """One selection, by query parameters and by a filter in the body."""
         name, whole = selection.name or "", selection.row_is_item
-        component = self.component + ("" if name == ALL else component_name(name))
+        component = self.component + ("" if whole else component_name(name))
         guarded = () if selection.right is None else (403,)
         about = selection.description or (
             f"All of {self.collection.name}" if whole else f"The selection {name}"

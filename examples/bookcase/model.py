@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backo import (
+    Action,
     Backoffice,
     Bool,
     Collection,
@@ -16,6 +17,7 @@ from backo import (
     List,
     Ref,
     RefsList,
+    Selection,
     String,
     Url,
 )
@@ -88,6 +90,7 @@ book = Item(
         "genre": String(enum=GENRES, description="What sort of book it is"),
         "tags": List(String(), uniq=True, max=20, description="Words to find it by"),
         "score": Float(min=0.0, max=10.0, description="How good it is"),
+        "votes": Int(default=0, min=0, description="How many have voted on that"),
         "lent": Bool(default=False, description="Whether somebody has it at home"),
         "link": Url(description="Where to read more"),
         "shelf": Dict(
@@ -124,7 +127,44 @@ def bookcase(folder: Path) -> Backoffice:
         about = f"All {name} of the bookcase"
         kept = store(folder, name, indexes)
         office.register_collection(Collection(name, item, kept, description=about))
+    _add_selections(office)
+    office.books.register_action(
+        "vote",
+        Action(
+            {"score": Float(required=True, min=0.0, max=10.0)},
+            vote,
+            description="Say how good a book is: its score is the mean of all votes.",
+        ),
+    )
     return office
+
+
+def vote(action: Action, book: Item) -> None:
+    """Let the score of ``book`` be the mean with one vote more."""
+    votes = book.votes.get_value() or 0
+    score = book.score.get_value() or 0.0
+    book.score = (score * votes + action.score) / (votes + 1)
+    book.votes = votes + 1
+
+
+def _add_selections(office: Backoffice) -> None:
+    office.books.register_selection(
+        "french",
+        Selection(
+            ["$.title", "$.author.name", "$.year"],
+            filter={"$.author.nationality.a2": "FR"},
+            sort="$.year",
+            description="Books by French authors, the oldest first",
+        ),
+    )
+    office.authors.register_selection(
+        "shelf",
+        Selection(
+            ["$.name", "$.nationality.flag", "$.books.title"],
+            sort="$.name",
+            description="Every author, with the titles of the books",
+        ),
+    )
 
 
 def store(folder: Path, table: str, indexes: Sequence[str] = ()) -> DBSqliteConnector:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from backo import (
+    Action,
     Backoffice,
     Bool,
     Bytes,
@@ -23,6 +24,7 @@ from backo import (
     List,
     Ref,
     RefsList,
+    Selection,
     StandardMetaDataHandler,
     String,
     Tuple,
@@ -224,7 +226,66 @@ def kitchen() -> Backoffice:
         ),
     ):
         office.register_collection(collection)
+    _add_selections(office)
+    _add_actions(office)
     return office
+
+
+def _add_selections(office: Backoffice) -> None:
+    office.scalars.register_selection(
+        "small",
+        Selection(
+            ["$.needed", "$.moment", "$.complex", "$.exact", "$.computed", "$.even"],
+            filter={"bounded": ("$lt", 3)},
+            sort="-$.needed",
+            description="The small ones",
+        ),
+    )
+    office.composites.register_selection(
+        "parts",
+        Selection(
+            ["$.nested", "$.nested.inner.deep", "$.strings[0]", "$.strings[1:]"]
+            + ["$.rows.count", "$.matrix[0]", "$.pair[1]", "$.mixed", "$.long"]
+        ),
+    )
+    office.cooks.register_selection(
+        "work",
+        Selection(
+            ["$.name", "$.mentor.name", "$.dishes.title", "$.favourites[0].title"]
+            + ["$.tasted.cook.name", "$.dishes.steps.text"],
+            can_read=lambda _right, _item: True,
+        ),
+    )
+    office.composites.register_selection(
+        "some", Selection(filter=lambda: {"strings": ("$size", 1)})
+    )
+
+
+def _add_actions(office: Backoffice) -> None:
+    def echo(action: Any, _item: Any) -> Any:
+        return action
+
+    def rename(action: Any, item: Any) -> None:
+        item.name = action.name
+
+    fields = {
+        "needed": String(required=True, description="Never left out"),
+        "bounded": Int(min=-5, max=5, default=0),
+        "moment": Datetime(),
+        "rows": List(Dict({"name": String(required=True)}), max=3),
+    }
+    given = {"bounded": Int(min=-5, max=5), "rows": List(Dict({"name": String()}))}
+    office.scalars.register_action(
+        "echo",
+        Action(fields, echo, result={**fields, **given}, description="Say it again"),
+    )
+    office.cooks.register_action(
+        "rename",
+        Action(
+            {"name": String(required=True)}, rename, can_see=lambda _right, _item: True
+        ),
+    )
+    office.cooks.register_action("nothing", Action({}, lambda _action, _item: None))
 
 
 def _plain() -> Item:

@@ -39,7 +39,9 @@ def test_a_collection_gives_its_own_routes_and_schemas(tmp_path: Path) -> None:
     assert set(books.get_openapi_routes()) == {
         "/bookcase/books",
         "/bookcase/books/{id}",
+        "/bookcase/books/_actions/vote/{id}",
         "/bookcase/books/_selections/_all",
+        "/bookcase/books/_selections/french",
         "/bookcase/books/_check",
         "/bookcase/books/_meta",
     }
