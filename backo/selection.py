@@ -1,6 +1,8 @@
 """Selection: a list of a collection's items that has a name, as the developer wants
 it."""
 
+import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -16,12 +18,7 @@ from backo.query.filter import Filter, all_of
 from backo.query.paging import EXPAND
 from backo.query.parse import everything, parse_python, parse_sort
 from backo.references.graph import Graph
-from backo.references.selecting import (
-    Selecting,
-    Unregistered,
-    compile_selector,
-    values_of,
-)
+from backo.references.selecting import Selecting, compile_selector, values_of
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, Right
@@ -92,6 +89,17 @@ class CollectionAddon:
         return self._owner
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What the selectors are, as long as no schema changes."""
+
+    graph: Graph
+    selecting: tuple[Selecting, ...]
+    row: type[DocumentModel]
+    schema: Document
+    """The JSON Schema of a row."""
+
+
 class Selection(CollectionAddon):
     """Some values of some items: a row of them for each.
 
@@ -124,7 +132,7 @@ class Selection(CollectionAddon):
         self.sort = sort
         self.right = can_read
         self.description = description
-        self._compiled: tuple[Graph, list[Selecting], type[DocumentModel]] | None = None
+        self._known: _Compiled | None = None
 
     def __repr__(self) -> str:
         return f"Selection({self.name!r})"
@@ -135,9 +143,11 @@ class Selection(CollectionAddon):
         super().bind(name, owner)
         try:
             self.check()
-        except Unregistered:
-            # The other collection may still come; `check_syntax` looks again.
-            return
+        except SSyntaxError:
+            # Other collections may still come; `check_syntax` looks again.
+            if owner.graph.complete:
+                self.name = self._owner = None
+                raise
 
     def check(self) -> None:
         """Pass, or raise.
@@ -169,15 +179,17 @@ class Selection(CollectionAddon):
 
         :raises SSyntaxError: a selector is not valid.
         """
-        return self._compile()[2]
+        return self._compiled.row
 
-    def _compile(self) -> tuple[Graph, list[Selecting], type[DocumentModel]]:
+    @property
+    def _compiled(self) -> _Compiled:
         graph = self.owner.graph
-        if self._compiled is None or self._compiled[0] is not graph:
-            selecting = [self._selecting(one) for one in (_ID, *(self.selectors or ()))]
-            model = row_model(f"{self.name}Row", [one.column for one in selecting])
-            self._compiled = graph, selecting, model
-        return self._compiled
+        if self._known is None or self._known.graph is not graph:
+            selectors = (_ID, *(self.selectors or ()))
+            selecting = tuple(self._selecting(one) for one in selectors)
+            row = row_model(f"{self.name}Row", [one.column for one in selecting])
+            self._known = _Compiled(graph, selecting, row, row.model_json_schema())
+        return self._known
 
     def _selecting(self, selector: str) -> Selecting:
         look = self.owner.visible.neighbours(lambda _plan: is_readable)
@@ -192,7 +204,7 @@ class Selection(CollectionAddon):
         """What it is: its selectors (None: whole items), and the JSON Schema of a
         row."""
         shown = None if self.selectors is None else [_ID, *self.selectors]
-        row = None if self.row_is_item else self.row.model_json_schema()
+        row = None if self.row_is_item else copy.deepcopy(self._compiled.schema)
         return {
             "name": self.name,
             "description": self.description,
@@ -288,12 +300,11 @@ class Selection(CollectionAddon):
 
         :raises BackoError: the store holds what a schema does not allow.
         """
-        _, selecting, model = self._compile()
-        visible = self.owner.visible
+        compiled, visible = self._compiled, self.owner.visible
         documents = [visible.document(one) for one in found]
-        values = values_of(selecting, documents, self._source_of)
+        values = values_of(compiled.selecting, documents, self._source_of)
         try:
-            return [model.row(one) for one in values]
+            return [compiled.row.row(one) for one in values]
         except pydantic.ValidationError as error:
             faults = faults_of(error, self.owner.plan)
             raise BackoError(

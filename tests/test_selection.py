@@ -259,6 +259,7 @@ def test_a_mistake_is_found_when_a_selection_is_registered(
     with pytest.raises(SSyntaxError, match=why):
         made.register_selection("s", Selection(**options))
     assert list(made.selections) == ["_all"]
+    assert Selection(**options).name is None
 
 
 @pytest.mark.parametrize("name", ["_all", "all", "a b", "", "x/y", "s", "S"])
@@ -296,7 +297,10 @@ def test_a_mistake_about_a_collection_that_comes_later_is_found_before_serving()
     office = Backoffice("office")
     book = Item({"author": Ref(coll="authors", field="$.books")})
     books = Collection("books", book, DBMemoryConnector())
-    books.register_selection("a", Selection(["$.author.name"]))
+    looking = {"$.author.name": "Zola"}
+    books.register_selection(
+        "a", Selection(["$.author.name"], filter=looking, sort="$.author.name")
+    )
     books.register_selection("b", Selection(["$.author.nothing"]))
     office.register_collection(books)
     author = Item({"name": String(), "books": RefsList(coll="books", field="$.author")})

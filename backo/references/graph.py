@@ -91,6 +91,12 @@ class Graph:
         }
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether every collection that a reference names is there."""
+        ends = (end for ends in self.ends.values() for end in ends)
+        return all(end.reference.collection in self.plans for end in ends)
+
+    @cached_property
     def mistakes(self) -> tuple[Mistake, ...]:
         """What is wrong with the references, in the order of declaration."""
         found = (self._mistake(end) for ends in self.ends.values() for end in ends)

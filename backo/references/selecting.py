@@ -19,7 +19,7 @@ from backo.schema.reference import Reference
 from backo.schema.rows import Column, Selected
 from backo.schema.selectors import index_of
 
-__all__ = ["Selecting", "Source", "Unregistered", "compile_selector", "values_of"]
+__all__ = ["Selecting", "Source", "compile_selector", "values_of"]
 
 type Document = dict[str, Any]
 
@@ -27,10 +27,6 @@ MAX_ITEMS = 10_000
 """Items of other collections that a reference without ids may lead one page to."""
 
 _MISSING: Any = object()
-
-
-class Unregistered(SSyntaxError):  # type: ignore[misc]
-    """The selector leads to a collection that is not there (yet)."""
 
 
 class Source(Protocol):
@@ -123,8 +119,7 @@ type _Part = tuple[str, str | None]
 def compile_selector(text: str, root: FieldPlan, look: Neighbours) -> Selecting:
     """The selector ``$.author.nationality.a2`` for documents of the Dict ``root``.
 
-    :raises SSyntaxError: it is no selector, or names no field that anybody may read;
-        :class:`Unregistered` when a collection on its way is not there.
+    :raises SSyntaxError: it is no selector, or names no field that anybody may read.
     """
     start, *parts = Selector(text).selector
     if start != ("$", None) or not parts:
@@ -226,11 +221,8 @@ class _Compiler:
     def _item(self, reference: Reference, rest: Sequence[_Part]) -> _Way:
         neighbour = self.look(reference.collection)
         if neighbour is None:
-            raise Unregistered(
-                '"{0}": there is no collection {1} that somebody may read',
-                self.text,
-                reference.collection,
-            )
+            name = reference.collection
+            raise self._wrong(f"there is no collection {name} that somebody may read")
         way = self.named(neighbour.plan.root, rest)
         return way.after(_Hop(reference.collection), missing=True)
 
