@@ -259,7 +259,6 @@ def test_a_mistake_is_found_when_a_selection_is_registered(
     with pytest.raises(SSyntaxError, match=why):
         made.register_selection("s", Selection(**options))
     assert list(made.selections) == ["_all"]
-    assert Selection(**options).name is None
 
 
 @pytest.mark.parametrize("name", ["_all", "all", "a b", "", "x/y", "s", "S"])
@@ -277,6 +276,13 @@ def test_a_selection_belongs_to_one_collection() -> None:
         shelf().register_selection("s", shared)
     with pytest.raises(SSyntaxError, match="in no collection"):
         Selection(["$.n"]).select()
+
+
+def test_a_selection_that_was_refused_can_be_registered_where_it_is_right() -> None:
+    some = Selection(["$.other"])
+    with pytest.raises(SSyntaxError):
+        shelf().register_selection("s", some)
+    one({"other": Int()}).register_selection("s", some)
 
 
 def test_what_is_no_selection_is_refused() -> None:
