@@ -178,6 +178,8 @@ def options(function: Callable[..., object]) -> set[str]:
         (Backoffice.router, "fastapi.md"),
         (Backoffice.build_routes, "flask.md"),
         (Collection, "items.md"),
+        (Backoffice.migrate, "migrations.md"),
+        (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
         (Item, "items.md"),
         *((connector, "connectors.md") for connector in connectors()),
