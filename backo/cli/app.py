@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backo.cli import describing
+from backo.cli import checking, demonstrating, describing, serving
 from backo.cli.failures import guarded
 
 __all__ = ["app"]
@@ -49,5 +49,10 @@ def _about(
     """
 
 
-for command in (describing.openapi,):
+for command in (
+    serving.serve,
+    describing.openapi,
+    checking.check,
+    demonstrating.demo,
+):
     app.command()(guarded(command))

@@ -117,4 +117,6 @@ def _place(error: BaseException) -> str:
     here = Path.cwd()
     own = [one for one in frames if Path(one.filename).is_relative_to(here)]
     last = (own or frames)[-1]
-    return f"{last.filename}, line {last.lineno}: {told(error)}"
+    name = Path(last.filename)
+    shown = name.relative_to(here) if own else name
+    return f"{shown}, line {last.lineno}: {told(error)}"
