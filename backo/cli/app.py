@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backo.cli import checking, demonstrating, describing, serving
+from backo.cli import checking, demonstrating, describing, migrating, serving
 from backo.cli.failures import guarded
 
 __all__ = ["app"]
@@ -53,6 +53,7 @@ for command in (
     serving.serve,
     describing.openapi,
     checking.check,
+    migrating.migrate,
     demonstrating.demo,
 ):
     app.command()(guarded(command))

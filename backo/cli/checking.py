@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backo.cli.console import progress, say
+from backo.cli.console import plain, progress, say
 from backo.cli.failures import CommandError
 from backo.cli.targets import Target, load_office
 
@@ -47,4 +47,4 @@ def _bar(name: str, documents: Iterable[dict[str, Any]]) -> Iterable[dict[str, A
 
 def _list(found: Iterable[object]) -> None:
     for one in found:
-        typer.echo(str(one))
+        typer.echo(plain(str(one)))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import track
 
-__all__ = ["console", "progress", "say"]
+__all__ = ["console", "plain", "progress", "say"]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 """It honours ``NO_COLOR`` and leaves colours out where there is no terminal."""
@@ -14,6 +14,14 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 def say(text: str) -> None:
     """Print the text as it is: brackets in it are no markup."""
     console.print(text, markup=False)
+
+
+def plain(text: str) -> str:
+    """The text on one line, with nothing in it that a terminal would obey."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in text
+    )
 
 
 def progress[T](name: str, rows: Iterable[T], total: int | None = None) -> Iterable[T]:

@@ -68,4 +68,5 @@ def told(error: BaseException) -> str:
         return text
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    notes = getattr(error, "__notes__", ())
+    return "\n".join([": ".join(filter(None, [type(error).__name__, text])), *notes])

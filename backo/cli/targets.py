@@ -15,8 +15,15 @@ import typer
 
 from backo.backoffice import Backoffice
 from backo.cli.failures import UsageError, told
+from backo.collection import Collection
 
-__all__ = ["Target", "load_callable", "load_office"]
+__all__ = [
+    "CollectionName",
+    "Target",
+    "load_callable",
+    "load_collection",
+    "load_office",
+]
 
 Target = Annotated[
     str,
@@ -24,6 +31,12 @@ Target = Annotated[
         metavar="TARGET",
         help="The backoffice, as `module:attribute`.",
         show_default=False,
+    ),
+]
+CollectionName = Annotated[
+    str,
+    typer.Argument(
+        metavar="COLLECTION", help="One of its collections.", show_default=False
     ),
 ]
 
@@ -44,6 +57,18 @@ def load_office(target: str) -> Backoffice:
             f" it is of type {type(found).__name__}."
         )
     return found
+
+
+def load_collection(target: str, name: str) -> tuple[Backoffice, Collection]:
+    """The Backoffice that ``target`` names, and its collection of that name.
+
+    :raises UsageError: there is none.
+    """
+    office = load_office(target)
+    if name not in office.collections:
+        names = ", ".join(office.collections) or "none"
+        raise UsageError(f"{target} has no collection {name!r}. Its own: {names}.")
+    return office, office.collections[name]
 
 
 def load_callable(target: str) -> Callable[..., Any]:

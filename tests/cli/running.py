@@ -19,7 +19,14 @@ PATIENCE = 120
 def environment(**more: str) -> dict[str, str]:
     """An environment in which backo is found from every folder, and 80 columns wide."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    own = {"PYTHONPATH": path, "COLUMNS": "80", "NO_PROXY": "127.0.0.1"}
+    own = {
+        "PYTHONPATH": path,
+        "COLUMNS": "80",
+        "NO_PROXY": "127.0.0.1",
+        # Compiled once and not in each of a hundred processes.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".pytest_cache" / "bytecode"),
+    }
     return {**os.environ, **own, **more}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.running import backo, environment
 
-COMMANDS = ["serve", "openapi", "check", "demo"]
+COMMANDS = ["serve", "openapi", "check", "migrate", "demo"]
 WITHOUT_TYPER = """
 import sys
 
