@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +65,7 @@ def serving(
     *arguments: str,
     until: str = "Document",
     stop: signal.Signals = signal.SIGTERM,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
     """``backo ARGUMENTS``, which serves; it is then ended by ``stop``, and must exit
     with 0. What it said on stderr is in the file ``stderr`` of the folder."""
@@ -72,7 +73,7 @@ def serving(
         process = subprocess.Popen(
             [sys.executable, "-m", "backo", *arguments],
             cwd=folder,
-            env=environment(),
+            env=environment(**(more or {})),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
