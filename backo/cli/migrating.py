@@ -67,7 +67,7 @@ def migrate(
     change = load_callable(function) if function else None
     file = journal or Path(f".backo-{office.name}-{kept.name}.journal")
     if file.exists():
-        say(f"{file} was left by an interrupted migration, which goes on.")
+        say(f"{file} holds a migration that was not finished: it goes on.")
     try:
         report = kept.migrate(
             change,

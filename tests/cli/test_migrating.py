@@ -139,7 +139,7 @@ def test_a_killed_migration_goes_on_with_the_same_command(folder: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     assert journals(folder) == [JOURNAL]
     seen = backo(folder, *options[:-1])
-    assert f"{JOURNAL} was left by an interrupted migration" in seen.stderr
+    assert f"{JOURNAL} holds a migration that was not finished" in seen.stderr
     assert journals(folder) == [JOURNAL]
     done = backo(folder, *options)
     assert done.returncode == 0, done.stderr
