@@ -18,6 +18,7 @@ from backo.errors import (
     FileError,
     FilterError,
     FrozenError,
+    MigrationError,
     NotFoundError,
     PathNotFoundError,
     PreconditionError,
@@ -36,6 +37,7 @@ from backo.errors import (
 from backo.item import Item
 from backo.log import LogLevel, log_system
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
+from backo.migration import MigrationReport
 from backo.references.checking import BrokenLink
 from backo.references.fields import Ref, RefsList
 from backo.schema.reference import DeleteStrategy, FillStrategy
@@ -95,6 +97,8 @@ __all__ = [
     "Item",
     "List",
     "LogLevel",
+    "MigrationError",
+    "MigrationReport",
     "NotFoundError",
     "Operator",
     "PathNotFoundError",

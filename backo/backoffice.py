@@ -1,6 +1,7 @@
 """Backoffice: the application itself, a set of collections served together."""
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -12,11 +13,17 @@ from backo.collection import Collection
 from backo.connectors.base import DBConnector, Document, Query
 from backo.errors import VALUE_ERRORS, FrozenError, SSyntaxError
 from backo.log import log_system
+from backo.migration import (
+    MigrationProgress,
+    MigrationReport,
+    no_progress,
+)
 from backo.references.checking import BrokenLink, Progress, broken_links
 from backo.references.graph import Graph
 from backo.references.work import RefusedEditError, edited
 from backo.schema.models import component_name
 from backo.schema.plan import ItemPlan
+from backo.transformation import MigrationFunction
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -194,6 +201,29 @@ class Backoffice:
             _logger.warning("%s, and cannot be repaired: %s", link, error)
             return link
         return dataclasses.replace(link, repaired=True)
+
+    def migrate(
+        self,
+        collection_name: str,
+        migration_function: MigrationFunction | None = None,
+        *,
+        _id: str | Iterable[str] | None = None,
+        _ids: Iterable[str] | None = None,
+        dry_run: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        progress: MigrationProgress = no_progress,
+    ) -> MigrationReport:
+        """Bring the documents of a collection to its present schema: all, or those that
+        ``_id`` or ``_ids`` name. See :meth:`Collection.migrate`.
+
+        :raises SSyntaxError: there is no such collection.
+        """
+        asked = _ids if _id is None else [_id] if isinstance(_id, str) else _id
+        if _id is not None and _ids is not None:
+            raise SSyntaxError("migrate takes _id or _ids, not both")
+        return self.collection(collection_name).migrate(
+            migration_function, asked, dry_run, journal=journal, progress=progress
+        )
 
     def start_transaction(self) -> int:
         """Begin a transaction; what is given its id as ``transaction_id=`` belongs to

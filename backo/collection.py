@@ -1,6 +1,7 @@
 """Collection: the use cases of one kind of item. It knows no HTTP."""
 
 import copy
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +25,12 @@ from backo.errors import (
 )
 from backo.item import Item
 from backo.linked import Linked
+from backo.migration import (
+    Migration,
+    MigrationProgress,
+    MigrationReport,
+    no_progress,
+)
 from backo.query.parse import loads
 from backo.references.graph import Graph
 from backo.references.maintenance import Links
@@ -35,6 +42,7 @@ from backo.schema.plan import FieldPlan, ItemPlan, Right
 from backo.schema.types import GenericType
 from backo.selection import ALL, CollectionAddon, Selection
 from backo.transaction import Unit, unit_of_work
+from backo.transformation import MigrationFunction
 from backo.visible import Document, Visible
 
 __all__ = ["Collection", "Lookup"]
@@ -520,6 +528,41 @@ class Collection:
         """
         action = self.action(_action_name)
         return action.run(_id, lambda: values or {}, **kwargs).result
+
+    # --- Migrations ---------------------------------------------------------------
+
+    def migrate(
+        self,
+        migration_function: MigrationFunction | None = None,
+        _ids: Iterable[str] | None = None,
+        dry_run: bool = True,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        progress: MigrationProgress = no_progress,
+    ) -> MigrationReport:
+        """Bring the documents with these ids, or all, to the present schema; with
+        ``dry_run`` only tell what that would change.
+
+        No document is changed before each one was found to be valid afterwards. Rights
+        are not asked, and no handlers of events are called.
+
+        :param migration_function: is given a stored document of its own, and gives the
+            new one, or changes it in place and gives None. Without it there are only
+            the defaults of new fields and the computed values.
+        :param journal: a file for what is to be done: when the process is killed, the
+            same call finishes what it has begun. It is removed in the end.
+        :param progress: is handed each phase (``check``, ``write``), what it goes
+            through and how many these are (None: not known), and hands them on.
+        :raises MigrationError: it names all documents that cannot be migrated. Nothing
+            has been changed; or, if its ``report`` is not None, all others are.
+        :raises ConflictError: another process uses the journal, or it is of another
+            migration.
+        """
+        office = "" if self._backoffice is None else self._backoffice.name
+        migration = Migration(
+            self, migration_function, office=office, progress=progress
+        )
+        return migration.run(_ids, dry_run=dry_run, journal=journal)
 
     # --- Questions about the declaration ------------------------------------------
 

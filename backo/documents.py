@@ -1,13 +1,18 @@
 """Plain documents: what is done with them that needs no Item."""
 
+import dataclasses
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
+    "Change",
     "carry_hidden",
     "carry_unknown",
     "completed",
+    "differences",
     "encode",
     "known_values",
     "merge_changes",
@@ -15,6 +20,16 @@ __all__ = [
 ]
 
 type Document = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """What stood at ``path`` (``$.address.zip``), and what stands there now; None is
+    null or absent."""
+
+    path: str
+    before: Any
+    after: Any
 
 
 def encode(node: Any, field: FieldPlan) -> Any:
@@ -184,3 +199,28 @@ def _merge_ids(before: list[str], mine: list[str], theirs: list[str]) -> list[st
     gone = frozenset(before) - frozenset(mine)
     kept = [_id for _id in theirs if _id not in gone]
     return list(dict.fromkeys((*kept, *(_id for _id in mine if _id not in before))))
+
+
+def differences(
+    before: Any, after: Any, field: FieldPlan | None, path: str = "$"
+) -> Iterator[Change]:
+    """What of ``after``, which ``field`` knows, is not as it was ``before``. Null, what
+    is absent, and a Dict of nothing else are the same; 1 and 1.0 are not."""
+    if field is not None and field.kind is Kind.DICT:
+        before, after = ({} if one is None else one for one in (before, after))
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            child = None if field is None else field.field(key)
+            below = path + _step(key)
+            yield from differences(before.get(key), after.get(key), child, below)
+    elif _same_length(before, after):
+        element = None if field is None else field.element
+        for at, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from differences(old, new, element, f"{path}[{at}]")
+    elif type(before) is not type(after) or before != after:
+        yield Change(path, before, after)
+
+
+def _step(key: str) -> str:
+    """A member's step of a path; of an odd name in brackets."""
+    return f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"

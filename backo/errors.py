@@ -16,7 +16,8 @@
     ├── PreconditionError           412  If-Match no longer holds
     ├── FrozenError                 500  the schema was changed after routes were built
     ├── FilterError                 400  a filter, sort or page is not valid
-    └── ValidationError             422  a document breaks its schema; holds all faults
+    ├── ValidationError             422  a document breaks its schema; holds all faults
+    └── MigrationError              422  some documents cannot be migrated; names all
 
 stricto's own errors (``STypeError``, ``SConstraintError``, ``SRightError``, ...) are
 raised as they are: their classes are part of the contract.
@@ -24,7 +25,7 @@ raised as they are: their classes are part of the contract.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from stricto import (
     SAttributeError,
@@ -46,6 +47,7 @@ __all__ = [
     "FileError",
     "FilterError",
     "FrozenError",
+    "MigrationError",
     "NotFoundError",
     "PathNotFoundError",
     "PreconditionError",
@@ -207,3 +209,26 @@ class ValidationError(BackoError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(f"{f.path}: {f.message}" for f in self.faults))
+
+
+class MigrationError(BackoError):
+    """Some documents cannot be migrated."""
+
+    status = 422
+    title = "Migration failed"
+    code = "migration_failed"
+
+    def __init__(
+        self, outcome: str, ids: Sequence[str], faults: Sequence[Fault]
+    ) -> None:
+        self.ids = tuple(ids)
+        """All of them."""
+        self.faults = tuple(faults)
+        """What is wrong, as ``<id>: $.path``; of the first thousand faults."""
+        self.report: Any = None
+        """The MigrationReport of what was done all the same; None: nothing was."""
+        told = {fault.path.rpartition(": ")[0] for fault in self.faults}
+        rest = [_id for _id in self.ids if _id not in told]
+        words = [*(f"{one.path}: {one.message}" for one in self.faults), *rest]
+        some = "1 document" if len(self.ids) == 1 else f"{len(self.ids)} documents"
+        super().__init__(f"{some} cannot be migrated, {outcome}: {'; '.join(words)}")

@@ -1,7 +1,8 @@
 """Runs the snippets of a Markdown page, one after the other in one namespace.
 
-``python`` blocks run as they are. In ``console`` blocks, ``curl`` asks the page's
-``app`` and ``cat`` and ``ls`` look at its files; what follows a command is what it
+``python`` blocks run as they are; one that begins with ``# name.py`` is in a file of
+that name too. In ``console`` blocks, ``curl`` asks the page's ``app``, ``cat`` and
+``ls`` look at its files, and ``backo`` is the command; what follows one is what it
 prints, where ``...`` stands for anything and white space does not count. ``json``
 blocks must be JSON and become ``shown``. ``sh`` blocks are not run.
 """
@@ -22,6 +23,8 @@ from fastapi.testclient import TestClient
 from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from tests.cli.running import backo
+
 __all__ = ["code_blocks", "run_page"]
 
 type Answer = tuple[int, Iterable[tuple[str, str]], str]
@@ -39,6 +42,9 @@ def run_page(path: Path) -> int:
         CodeBlockParser("json", _read_json),
     )
     page.namespace["__name__"] = path.stem
+    for language, text in code_blocks(path):
+        if language == "python" and (named := re.match(r"# (\w+\.py)\n", text)):
+            Path(named[1]).write_text(text, "utf-8")
     examples = list(page.examples())
     for example in examples:
         example.evaluate()
@@ -125,6 +131,12 @@ def _ls(arguments: list[str], _namespace: Mapping[str, Any]) -> str:
     return "\n".join(sorted(name for name in shown if not name.startswith(".")))
 
 
+def _backo(arguments: list[str], _namespace: Mapping[str, Any]) -> str:
+    # What people see: its results, and then what it says about them.
+    done = backo(Path(), *arguments)
+    return done.stdout + done.stderr
+
+
 def _curl_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("curl", exit_on_error=False)
     parser.add_argument("url")
@@ -140,6 +152,7 @@ def _curl_options() -> argparse.ArgumentParser:
 
 _CURL = _curl_options()
 _PROGRAMS: Mapping[str, Callable[[list[str], Mapping[str, Any]], str]] = {
+    "backo": _backo,
     "curl": _curl,
     "cat": _cat,
     "ls": _ls,

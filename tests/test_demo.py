@@ -199,28 +199,6 @@ def test_a_collection_is_seeded_to_its_end_or_begun_anew(
     assert seed(bookcase(tmp_path), tmp_path) == 0
 
 
-def test_broken_links_are_found_and_mended_on_the_command_line(folder: Path) -> None:
-    authors = bookcase(folder).authors.db_handler
-    zola = authors.get_by_id("emile-zola")
-    authors.save("emile-zola", zola | {"books": [*zola["books"], "nowhere"]})
-    for option, status, words in (
-        ("--check", 1, "1 broken links, 0 repaired."),
-        ("--repair", 0, "1 broken links, 1 repaired."),
-        ("--check", 0, "0 broken links, 0 repaired."),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "examples.bookcase", option],
-            cwd=ROOT,
-            env=environment(folder),
-            capture_output=True,
-            text=True,
-        )
-        assert (done.returncode, done.stderr) == (status, "")
-        assert re.search(r"books .*100%", done.stdout)
-        assert words in done.stdout
-    assert authors.get_by_id("emile-zola")["books"] == zola["books"]
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -11,9 +11,12 @@ from stricto import generic
 from stricto import int as stricto_int
 from stricto import list as stricto_list
 from stricto import string as stricto_string
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import backo
 from backo import Action, Backoffice, Collection, DBConnector, Item, String, errors
+from backo.cli.app import app
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import BackoError
 from backo.http.endpoints import table
@@ -178,6 +181,8 @@ def options(function: Callable[..., object]) -> set[str]:
         (Backoffice.router, "fastapi.md"),
         (Backoffice.build_routes, "flask.md"),
         (Collection, "items.md"),
+        (Backoffice.migrate, "migrations.md"),
+        (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
         (Item, "items.md"),
         *((connector, "connectors.md") for connector in connectors()),
@@ -185,6 +190,17 @@ def options(function: Callable[..., object]) -> set[str]:
 )
 def test_every_option_is_documented(function: Callable[..., object], page: str) -> None:
     assert options(function) - in_code(text_of(page)) == set()
+
+
+def test_every_command_and_its_options_are_documented() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    shown = in_code(text_of(*(page.name for page in PAGES)))
+    for name, command in group.commands.items():
+        assert name in shown
+        for one in command.params:
+            long = {option for option in one.opts if option.startswith("--")}
+            assert long <= shown, name
 
 
 def test_every_option_of_a_field_is_documented() -> None:

@@ -23,7 +23,9 @@ OPTIONAL = [
     "jose",
     "pymongo",
     "requests",
+    "rich",
     "starlette",
+    "typer",
     "uvicorn",
     "werkzeug",
 ]

@@ -348,3 +348,17 @@ def test_a_file_keeps_its_mode(books: DBYmlConnector, folder: Path, mode: int) -
     books.save("a", {"secret": "y"})
     assert books.compare_and_set("a", {"_id": "a", "secret": "y"}, {"secret": "z"})
     assert (folder / "a.yml").stat().st_mode & 0o777 == mode
+
+
+def test_what_is_scanned_or_written_is_not_kept_in_memory(
+    books: DBYmlConnector, folder: Path
+) -> None:
+    for name in ("a", "b"):
+        books.create({"_id": name})
+        os.utime(folder / f"{name}.yml", ns=(0, 0))
+    assert len(list(books.scan())) == 2
+    assert books._cache == {}
+    books.find(Query())
+    assert sorted(books._cache) == ["a.yml", "b.yml"]
+    books.save("a", {"_id": "a", "title": "new"})
+    assert sorted(books._cache) == ["b.yml"]

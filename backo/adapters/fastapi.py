@@ -1,10 +1,11 @@
-"""The table's rows as a FastAPI router."""
+"""The table's rows as a FastAPI router, and a server of nothing else."""
 
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import pydantic
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, FastAPI, Query
 from fastapi import Request as FastAPIRequest
 from fastapi.routing import APIRoute
 from pydantic import GetCoreSchemaHandler
@@ -29,7 +30,7 @@ from backo.openapi.document import components
 from backo.openapi.routes import operation
 from backo.openapi.ui import ApiPages
 
-__all__ = ["build_router"]
+__all__ = ["build_router", "server"]
 
 type AppEndpoint = Callable[..., Awaitable[StarletteResponse]]
 
@@ -121,6 +122,27 @@ def build_router(
         include_in_schema=False,
     )
     return router
+
+
+def server(
+    office: Backoffice,
+    listening: socket.socket,
+    prefix: str = "",
+    jwt_auth: Callable[..., Any] | None = None,
+) -> Callable[[], None]:
+    """What serves ``office`` alone by uvicorn, when it is called and until the process
+    is interrupted.
+
+    :param listening: where requests come from.
+    :raises SSyntaxError: a reference is wrong.
+    """
+    import uvicorn
+
+    # FastAPI's own pages would ask other hosts for their scripts.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(office.router(prefix, jwt_auth))
+    config = uvicorn.Config(app, log_config=None, lifespan="off")
+    return lambda: uvicorn.Server(config).run(sockets=[listening])
 
 
 def _row_that_shows_components(rows: Sequence[Endpoint]) -> Endpoint:

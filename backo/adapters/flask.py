@@ -1,5 +1,6 @@
-"""The table's rows as Flask routes."""
+"""The table's rows as Flask routes, and a server of nothing else."""
 
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -9,6 +10,7 @@ from flask import Response as FlaskResponse
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import BaseConverter
+from werkzeug.serving import make_server
 
 from backo.backoffice import Backoffice
 from backo.current_request import answering
@@ -20,7 +22,7 @@ from backo.http.messages import Request, Response
 from backo.http.problems import BadBodyError, BodyTooLargeError
 from backo.openapi.ui import ApiPages
 
-__all__ = ["build_routes"]
+__all__ = ["build_routes", "server"]
 
 _EXTENSION = "backo"
 _CHUNK = 65536
@@ -66,6 +68,26 @@ def build_routes(
     unmatched = _endpoint(base, "unmatched")
     app.url_map.add(app.url_rule_class(rest, endpoint=unmatched, merge_slashes=False))
     app.view_functions[unmatched] = _unmatched(dispatcher)
+
+
+def server(
+    office: Backoffice,
+    listening: socket.socket,
+    prefix: str = "",
+    jwt_auth: Callable[..., Any] | None = None,
+) -> Callable[[], None]:
+    """What serves ``office`` alone by Werkzeug's server for development, when it is
+    called and until the process is interrupted.
+
+    :param listening: where requests come from.
+    :raises SSyntaxError: a reference is wrong.
+    """
+    # A folder `static` that happens to be there is nobody's to read.
+    app = Flask(office.name, static_folder=None)
+    office.build_routes(app, prefix, jwt_auth)
+    host, port = listening.getsockname()[:2]
+    made = make_server(host, port, app, threaded=True, fd=listening.fileno())
+    return made.serve_forever
 
 
 def _endpoint(base: str, name: str) -> str:

@@ -8,7 +8,7 @@ residual answered here, so that both give the same documents over every store.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -55,6 +55,9 @@ __all__ = [
     "decode_document",
     "split",
 ]
+
+_SCANNED = 200
+"""Documents that a scan reads at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +280,33 @@ class DBConnector(ABC):
             return self.count_pushed(pushed)
         return len(self._residual(pushed, residual))
 
+    def scan(self) -> Iterator[Document]:
+        """Every document, in the order of ids, with only some of them in memory where
+        the store filters, sorts and pages.
+
+        What others write meanwhile may be in it or not; no document is in it twice, and
+        none is left out that was there all the time.
+        """
+        pushed, residual = self.split(ALWAYS)
+        if not self._pages_by_id(pushed):
+            yield from self.find(Query())
+            return
+        test, query = predicate(residual), Query(pushed, limit=_SCANNED)
+        while found := self.find_pushed(query):
+            yield from filter(test, found)
+            tree = all_of([pushed, _after(found[-1]["_id"])])
+            query = dataclasses.replace(query, filter=tree)
+
+    def _pages_by_id(self, pushed: Filter) -> bool:
+        able, after = self.capabilities, _after("")
+        return (
+            able.filters
+            and able.sort
+            and able.page
+            and self.can_push(after)
+            and self.accepts(all_of([pushed, after]))
+        )
+
     def restriction_filter(self) -> Filter:
         """The restriction as a filter; overridden where the store has its own."""
         if self.restriction is None or self.capabilities.restriction:
@@ -328,6 +358,11 @@ class DBConnector(ABC):
 
 
 # -- filters -----------------------------------------------------------------------
+
+
+def _after(_id: str) -> Condition:
+    """The documents whose ids sort after this one."""
+    return Condition(("_id",), Op.GT, _id, Kind.STRING)
 
 
 def split(

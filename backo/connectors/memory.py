@@ -1,5 +1,6 @@
 """A store in the memory of the process, for tests: its content ends with it."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from backo.connectors.texts import (
 )
 from backo.connectors.transactions import HELD
 from backo.errors import DuplicateIdError
+from backo.query.filter import predicate
 
 __all__ = ["DBMemoryConnector"]
 
@@ -82,6 +84,11 @@ class DBMemoryConnector(EmbeddedConnector):
     def find_pushed(self, query: Query) -> list[Document]:
         """Every document: the whole of a query is answered in Python."""
         return [decode_document(text) for text in tuple(self._texts.values())]
+
+    def scan(self) -> Iterator[Document]:
+        test = predicate(self.restriction_filter())
+        texts = map(self._texts.get, sorted(self._texts))
+        return filter(test, (decode_document(text) for text in texts if text))
 
     # transactions
 

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,6 +36,7 @@ from backo.connectors.transactions import HELD
 from backo.connectors.yml_folder import shared, translated
 from backo.connectors.yml_journal import YmlTransaction, locked, mend_now, tidy
 from backo.errors import DBError, DuplicateIdError
+from backo.query.filter import predicate
 from backo.schema.plan import ItemPlan
 
 __all__ = ["DBYmlConnector"]
@@ -133,6 +135,13 @@ class DBYmlConnector(EmbeddedConnector):
             self._cache.pop(gone, None)
         return [decode_document(text) for _, text in texts if text is not None]
 
+    def scan(self) -> Iterator[Document]:
+        """Every document, read file by file; none is kept."""
+        test = predicate(self.restriction_filter())
+        names = {_id_of(name) or name: name for name in self._names()}
+        texts = (self._read(names[_id], keep=False) for _id in sorted(names))
+        return filter(test, (decode_document(text) for text in texts if text))
+
     # reading
 
     def _names(self) -> list[str]:
@@ -164,8 +173,9 @@ class DBYmlConnector(EmbeddedConnector):
             if not os.path.lexists(self._base / name):
                 raise not_found(_id)
 
-    def _read(self, name: str) -> str | None:
-        """The JSON text of a file, from the cache if the file is unchanged."""
+    def _read(self, name: str, *, keep: bool = True) -> str | None:
+        """The JSON text of a file, from the cache if the file is unchanged; with
+        ``keep`` it is kept there."""
         path = self._base / name
         transaction = self.joined()
         unit = transaction.texts if isinstance(transaction, YmlTransaction) else {}
@@ -183,6 +193,8 @@ class DBYmlConnector(EmbeddedConnector):
                     return None
                 raise
         text = _encode(path, _id_of(name) or name, _parse(path, content))
+        if not keep:
+            return text
         # A change in the same tick of the clock would leave the same stamp.
         if time.time_ns() - status.st_mtime_ns > _SETTLED:
             self._cache[name] = (_stamp(status), text)
@@ -199,6 +211,7 @@ class DBYmlConnector(EmbeddedConnector):
         with translated(path):
             mode = _mode(path)
         self._folder.replace(name, content, mode)
+        self._cache.pop(name, None)
 
     def _remove(self, _id: str) -> None:
         name = _name_of(_id)

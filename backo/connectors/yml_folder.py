@@ -1,6 +1,5 @@
 """A folder of files: whose turn it is to write there, and writes that are atomic."""
 
-import errno
 import os
 import stat
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from backo.connectors.file_lock import opened, try_lock, unlock, wait_lock
 from backo.connectors.transactions import Turn
 from backo.errors import ConflictError, DBError
 
@@ -58,14 +58,14 @@ class Folder:
             if descriptor is not None:
                 # A forked child may have the file open too: closing would not do.
                 with suppress(OSError):
-                    _unlock(descriptor)
+                    unlock(descriptor)
                 os.close(descriptor)
         finally:
             self.turn.release()
 
     def _lock(self, deadline: float) -> None:
-        descriptor = self._descriptor = _opened(self.path / ".lock")
-        if _try_lock(descriptor):
+        descriptor = self._descriptor = opened(self.path / ".lock")
+        if try_lock(descriptor):
             return
         waiting = deadline - time.monotonic()
         locked = _Waiter(self.path / ".lock").wait(waiting) if waiting > 0 else None
@@ -145,52 +145,7 @@ def translated(path: Path) -> Iterator[None]:
         raise DBError(f"{path}: {error.strerror or error}") from error
 
 
-# -- locks -------------------------------------------------------------------------
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        """Whether the lock could be had at once."""
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EDEADLK):
-                raise
-            return False
-        return True
-
-    def _wait_lock(descriptor: int) -> None:
-        while not _try_lock(descriptor):
-            time.sleep(0.005)
-
-    def _unlock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        """Whether the lock could be had at once."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _wait_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-def _opened(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except PermissionError:
-        # Who may only read can still see whether somebody has the lock.
-        return os.open(path, os.O_RDONLY)
+# -- waiting for a lock -------------------------------------------------------------
 
 
 class _Waiter:
@@ -199,7 +154,7 @@ class _Waiter:
     a thread does it."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = _opened(path)
+        self._descriptor = opened(path)
         self._deciding = threading.Lock()
         self._done = threading.Event()
         self._given_up = False
@@ -214,7 +169,7 @@ class _Waiter:
 
     def _run(self) -> None:
         try:
-            _wait_lock(self._descriptor)
+            wait_lock(self._descriptor)
         except OSError:
             os.close(self._descriptor)
             return

@@ -1,6 +1,6 @@
 """Keeps both halves of each link right: plans what a change means, and does it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from backo.errors import (
 )
 from backo.references.graph import End, Graph
 from backo.references.work import (
+    Edit,
     RefusedEditError,
     Work,
     edited,
@@ -88,6 +89,22 @@ class Links:
             return []
         return unknown_targets(self.around.graph, self.name, before, after, self)
 
+    def impossible(self, before: Document, after: Document) -> list[Fault]:
+        """Why ``before`` cannot become ``after``, whatever the current user may read:
+        what it newly points to is not there, or items of other collections, as they
+        are now, do not allow their half."""
+        if not self.kept:
+            return []
+        graph, reads = self.around.graph, _Unasked(self)
+        faults = unknown_targets(graph, self.name, before, after, reads)
+        work = plan_change(graph, (self.name, after["_id"]), before, after, reads)
+        for (name, _id), edits in work.edits.items():
+            # Those of the same collection may be about to change themselves.
+            if name != self.name:
+                held = self.documents(name, [_id]).values()
+                faults += [one for each in held for one in _refused(each, edits)]
+        return faults
+
     def follow(
         self, before: Document | None, after: Document, **kwargs: Any
     ) -> Document:
@@ -144,3 +161,23 @@ class Links:
 
     def holding(self, end: End, _id: str) -> list[Document]:
         return self.around.neighbour(end.collection).holding(end.path, _id)
+
+
+class _Unasked:
+    """What planning reads, whatever the current user may read."""
+
+    def __init__(self, links: Links) -> None:
+        self.documents = links.documents
+        self.holding = links.holding
+
+    def readable(self, name: str, ids: Iterable[str]) -> Collection[str]:
+        return self.documents(name, ids).keys()
+
+
+def _refused(document: Document, edits: Sequence[Edit]) -> list[Fault]:
+    """What is wrong with ``document`` after these edits."""
+    try:
+        edited(document, edits)
+    except RefusedEditError as error:
+        return [Fault(edits[0].cause, str(error), "constraint")]
+    return []

@@ -32,14 +32,18 @@ class Use(Enum):
     REPLACE = "replace"
     """A JSON Patch puts this in the place of what is there: nothing of it is kept."""
     READ = "read"
+    STORE = "store"
+    """Whatever a store keeps, and nobody may see, too."""
 
     @property
     def of_elements(self) -> "Use":
         """What it is for a List's elements: they are always given as a whole."""
-        return self if self is Use.READ else Use.CREATE
+        return self if self in (Use.READ, Use.STORE) else Use.CREATE
 
     def takes(self, field: FieldPlan) -> bool:
         """Whether ``field`` stands in a document of this use."""
+        if self is Use.STORE:
+            return field.stored
         return not (field.unreadable if self is Use.READ else field.read_only)
 
 

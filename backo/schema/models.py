@@ -31,6 +31,7 @@ __all__ = [
     "input_model",
     "result_model",
     "shown_component",
+    "stored_model",
     "view_suffix",
 ]
 
@@ -94,6 +95,11 @@ def compile_models(plan: ItemPlan) -> ItemModels:
             for view in plan.view_names
         },
     )
+
+
+def stored_model(plan: ItemPlan) -> type[DocumentModel]:
+    """What a store keeps: defaults filled in, all else that is there left out."""
+    return _model(f"{component_name(plan.name)}Stored", plan.root, Use.STORE)
 
 
 def input_model(name: str, root: FieldPlan) -> type[DocumentModel]:
@@ -170,7 +176,9 @@ def _typed_dict(name: str, field: FieldPlan, use: Use) -> Any:
     }
     make: Any = TypedDict
     typed = make(name, keys)
-    extra: Literal["ignore", "forbid"] = "ignore" if use is Use.READ else "forbid"
+    extra: Literal["ignore", "forbid"] = (
+        "ignore" if use in (Use.READ, Use.STORE) else "forbid"
+    )
     typed.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
     return typed
 

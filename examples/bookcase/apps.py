@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backo import Backoffice
-from examples.bookcase.model import bookcase
-from examples.bookcase.seed import seed
+
+from .model import bookcase
+from .seed import seed
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from flask import Flask
 
-__all__ = ["data_folder", "fastapi_app", "flask_app"]
+__all__ = ["data_folder", "fastapi_app", "flask_app", "office"]
 
 
 def data_folder() -> Path:
     """Where the bookcase is kept: ``BOOKCASE_DATA``, or ``.demo``."""
     return Path(os.environ.get("BOOKCASE_DATA", ".demo"))
+
+
+def office() -> Backoffice:
+    """The bookcase kept in :func:`data_folder`, as it is: nothing is put into it."""
+    return bookcase(data_folder())
 
 
 def fastapi_app(office: Backoffice | None = None) -> "FastAPI":

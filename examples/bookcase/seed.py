@@ -11,7 +11,8 @@ from typing import Any
 import pycountry
 
 from backo import Backoffice, Collection, DBConnector, DuplicateIdError
-from examples.bookcase.model import store
+
+from .model import store
 
 __all__ = ["Progress", "Row", "seed", "slug", "sources"]
 

@@ -56,7 +56,7 @@ class SixMethods(DBConnector):
         sort_object: Any = None,
     ) -> list[Document]:
         assert not select_filter, "backo asks a plain connector for everything"
-        return [copy.deepcopy(item) for item in self.items.values()]
+        return [copy.deepcopy(item) for item in tuple(self.items.values())]
 
 
 def leaf(name: str, kind: Kind, holder: str = "$", **kwargs: Any) -> FieldPlan:
