@@ -3,10 +3,9 @@
 import copy
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from backo.access import Access
 from backo.action import Action, Registered, absent
@@ -14,12 +13,12 @@ from backo.asking import Parameters, pairs_of
 from backo.connectors.base import DBConnector
 from backo.connectors.store import Store
 from backo.current_request import current_request
+from backo.declaration import NAME, RIGHTS, Declaration, covers
 from backo.errors import (
     VALUE_ERRORS,
     Fault,
     FrozenError,
     NotFoundError,
-    SRightError,
     SSyntaxError,
     ValidationError,
 )
@@ -32,40 +31,21 @@ from backo.migration import (
     no_progress,
 )
 from backo.query.parse import loads
-from backo.references.graph import Graph
 from backo.references.maintenance import Links
-from backo.schema.compiler import compile_item
 from backo.schema.faults import faults_in, stricto_faults
 from backo.schema.meta import item_meta
-from backo.schema.models import ItemModels, compile_models, component_name
-from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.models import component_name
+from backo.schema.plan import Right
 from backo.schema.types import GenericType
 from backo.selection import ALL, CollectionAddon, Selection
 from backo.transaction import Unit, unit_of_work
 from backo.transformation import MigrationFunction
 from backo.visible import Document, Visible
 
-__all__ = ["Collection", "Lookup"]
-
-RIGHTS = ("read", "create", "modify", "delete")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+__all__ = ["Collection"]
 
 
-class Lookup(Protocol):
-    """What a Collection needs of its backoffice."""
-
-    name: str
-    frozen: bool
-    page_size: int
-    max_page_size: int
-
-    @property
-    def graph(self) -> Graph: ...
-
-    def collection(self, name: str) -> "Collection": ...
-
-
-class Collection:
+class Collection(Declaration):
     """A kind of item, and where its items are kept.
 
     Rights are bools or functions ``f(right_name, item) -> bool``. Statically false, the
@@ -92,19 +72,14 @@ class Collection:
         refuse_filter: Callable[[], Any] | None = None,
         description: str | None = None,
     ) -> None:
-        if not _NAME.fullmatch(name):
-            raise SSyntaxError(
-                '"{0}" is no name for a collection: letters, digits, _ and - only', name
-            )
-        self.name = name
-        self.description = description
-        self.model: Item = copy.copy(model)
-        self.model.__dict__["_home"] = self
-        self.db_handler = db_handler
-        self.rights: Mapping[str, Right] = dict(
-            zip(RIGHTS, (can_read, can_create, can_modify, can_delete), strict=True)
+        super().__init__(
+            name,
+            model,
+            db_handler,
+            rights=(can_read, can_create, can_modify, can_delete),
+            refuse_filter=refuse_filter,
+            description=description,
         )
-        self.refuse_filter = refuse_filter
         self.visible = Visible(self)
         self.access = Access(self)
         self.linked = Linked(self)
@@ -113,90 +88,9 @@ class Collection:
         whole = Selection()
         CollectionAddon.bind(whole, ALL, self)
         self.selections: dict[str, Selection] = {ALL: whole}
-        self._backoffice: Lookup | None = None
-        self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r})"
-
-    # --- The declaration, compiled ------------------------------------------------
-
-    @property
-    def plan(self) -> ItemPlan:
-        """The compiled schema; it follows ``model`` until routes are built."""
-        return self._compile()[1]
-
-    @property
-    def models(self) -> ItemModels:
-        """The Pydantic models: ``create``, ``update`` and ``views``."""
-        return self._compile()[2]
-
-    @property
-    def frozen(self) -> bool:
-        """Whether routes have been built, so that the schema can no longer change."""
-        return self._backoffice is not None and self._backoffice.frozen
-
-    def _compile(self) -> tuple[int, ItemPlan, ItemModels]:
-        revision: int = self.model.__dict__["_revision"]
-        if self._compiled is None or self._compiled[0] != revision:
-            plan = compile_item(self.name, self.model)
-            self._compiled = (revision, plan, compile_models(plan))
-            for derived in ("item_needed", "_events"):
-                self.__dict__.pop(derived, None)
-            self.db_handler.bind(plan)
-        return self._compiled
-
-    def define_view(self, name: str, paths: list[str]) -> None:
-        """Make ``name`` a view of exactly these paths (and ``_id``).
-
-        :raises FrozenError: routes have been built.
-        :raises SSyntaxError: the name is taken by backo, or a path names no field.
-        """
-        if self.frozen:
-            raise FrozenError(f"{self.name}: its routes are built, the schema is set")
-        if not name or name == "save" or name[0] in "+!":
-            raise SSyntaxError('{0}: "{1}" cannot name a view', self.name, name)
-        taken = [self._field(path).path for path in ["$._id", *paths]]
-        for field in self.plan.every_field:
-            views = field.node.__dict__["_views"]
-            if any(_covers(path, field.path) for path in taken):
-                views.append(name)
-            elif not any(_covers(field.path, path) for path in taken):
-                views.append(f"!{name}")
-        self.model.__dict__["_revision"] += 1
-
-    def _field(self, path: str) -> FieldPlan:
-        located = self.plan.locate(path)
-        if located is None:
-            raise SSyntaxError("{0}: there is no field {1}", self.name, path)
-        return located.field
-
-    def bind(self, backoffice: Lookup) -> None:
-        """Belong to ``backoffice``; it calls this when the collection is registered.
-
-        :raises SSyntaxError: the collection belongs to another one.
-        """
-        if self._backoffice not in (None, backoffice):
-            raise SSyntaxError("{0}: is in another backoffice", self.name)
-        self._backoffice = backoffice
-        self._compile()
-
-    def get_other_collection(self, name: str) -> "Collection":
-        """The collection of that name in the same backoffice.
-
-        :raises SSyntaxError: there is none.
-        """
-        return self if name == self.name else self.backoffice.collection(name)
-
-    @property
-    def backoffice(self) -> Lookup:
-        """The backoffice it is registered in.
-
-        :raises SSyntaxError: there is none.
-        """
-        if self._backoffice is None:
-            raise SSyntaxError("{0}: is registered in no backoffice", self.name)
-        return self._backoffice
 
     def get_openapi_routes(self) -> dict[str, Any]:
         """The ``paths`` section of the OpenAPI document for this collection."""
@@ -210,64 +104,7 @@ class Collection:
 
         return collection_schemas(self)
 
-    # --- Rights -------------------------------------------------------------------
-
-    @property
-    def page_size(self) -> int:
-        """Rows a list answers with when none are asked for."""
-        return self.backoffice.page_size
-
-    @property
-    def max_page_size(self) -> int:
-        """Rows a caller may ask for at most."""
-        return self.backoffice.max_page_size
-
-    def forbids(self, right: str) -> bool:
-        """Whether that right is refused to everybody for good."""
-        return self.rights[right] is False
-
-    def allows(self, right: str, item: Item) -> bool:
-        """Whether the current user has that right on ``item``."""
-        declared = self.rights[right]
-        if callable(declared):
-            return declared(right, item) is True
-        return declared is not False
-
-    def judges(self, right: str) -> bool:
-        """Whether that right depends on the item."""
-        return callable(self.rights[right])
-
-    def require(self, right: str, item: Item) -> None:
-        """Pass, or raise.
-
-        :raises SRightError: the current user lacks that right on ``item``.
-        """
-        if not self.allows(right, item):
-            raise SRightError("{0}: you may not {1} this item", self.name, right)
-
-    @cached_property
-    def item_needed(self) -> Mapping[str, bool]:
-        """For each right, whether its use case must build an Item, or can go from
-        document to document."""
-        plan = self._compile()[1]
-        reading = callable(self.rights["read"]) or not plan.read_static
-        writing = reading or not plan.write_static
-        deleting = reading or self.told_of_delete
-        static = {"read": reading, "create": writing, "modify": writing}
-        needed = {**static, "delete": deleting}
-        return {
-            right: need or callable(self.rights[right])
-            for right, need in needed.items()
-        }
-
     # --- Neighbours ---------------------------------------------------------------
-
-    @property
-    def graph(self) -> Graph:
-        """The references of the collections it is registered with."""
-        if self._backoffice is None:
-            return Graph({self.name: self.plan})
-        return self._backoffice.graph
 
     def neighbour(self, name: str) -> Linked:
         """The documents of a collection, for links."""
@@ -276,14 +113,6 @@ class Collection:
     def store_of(self, name: str) -> DBConnector:
         """Where a collection keeps its items."""
         return self.get_other_collection(name).db_handler
-
-    def mistakes_of(self, path: str) -> list[str]:
-        """What is wrong with the reference at ``path``."""
-        return [
-            str(one)
-            for one in self.graph.mistakes
-            if one.end.collection == self.name and one.end.field.path == path
-        ]
 
     def mistakes(self) -> list[str]:
         """What is wrong with its selections."""
@@ -298,16 +127,6 @@ class Collection:
     def readable_ids(self, ids: Iterable[str]) -> frozenset[str]:
         """Which of these ids are there for the current user."""
         return frozenset(one["_id"] for one in self.visible.readable(ids))
-
-    @property
-    def modified_by_items(self) -> bool:
-        """Whether a change must go through an Item, whoever makes it."""
-        return not self.plan.write_static
-
-    @property
-    def told_of_delete(self) -> bool:
-        """Whether some handler waits for ``before_delete``."""
-        return "before_delete" in self._events
 
     # --- Writing ------------------------------------------------------------------
 
@@ -336,13 +155,6 @@ class Collection:
         if self._events - {"loaded"}:
             return unit_of_work(stores=[self.db_handler])
         return nullcontext()
-
-    @cached_property
-    def _events(self) -> frozenset[str]:
-        """The events that some handler waits for."""
-        return frozenset(
-            name for field in self._compile()[1].root.walk() for name, _ in field.events
-        )
 
     # --- Items, in Python ---------------------------------------------------------
 
@@ -452,7 +264,7 @@ class Collection:
     def _check_addition(self, name: str, there: Iterable[str]) -> None:
         if self.frozen:
             raise FrozenError(f"{self.name}: its routes are built, {name} is too late")
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             wrong = '{0}: "{1}" is no name: letters, digits, _ and - only'
             raise SSyntaxError(wrong, self.name, name)
         # In the names of schemas and of clients' methods they would be the same.
@@ -600,7 +412,7 @@ class Collection:
             raise ValidationError([Fault("$.path", "names no field", "path_not_found")])
         wanted = located.field.path
         for fault in faults_in(partial, self.models.update, self.plan):
-            if _covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
+            if covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
                 return fault.message
         for fault in self.links.unknown(None, partial):
             if fault.path == f"$.{located.field.dotted}":
@@ -615,8 +427,3 @@ class Collection:
         except VALUE_ERRORS as error:
             return stricto_faults(error)[0].message
         return None
-
-
-def _covers(path: str, below: str) -> bool:
-    """Whether ``path`` is ``below`` or one of its parents."""
-    return below == path or below.startswith((f"{path}.", f"{path}["))

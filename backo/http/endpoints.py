@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from backo.action import Registered
 from backo.asking import neighbours, plan_of
 from backo.backoffice import Backoffice
-from backo.collection import Collection, Lookup
+from backo.collection import Collection
+from backo.declaration import Lookup
 from backo.http import handlers
 from backo.http.across import expanded_component
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
