@@ -146,7 +146,10 @@ def test_a_store_that_breaks_the_schema_is_told_and_not_shown() -> None:
         {"secret": ("$in", ["s4", "s5"])},
         {"guarded": ("$in", ["g4", "g5"])},
     ],
-    ids=repr,
+    ids=[
+        *("dict", "selector", "tuple", "operator", "or", "and", "not", "sfilter"),
+        *("callable", "computed", "unreadable", "guarded"),
+    ],
 )
 def test_a_filter_has_many_forms(wanted: Any) -> None:
     assert first(shelf(), filter=wanted) == ["id4", "id5"]
