@@ -142,6 +142,7 @@ class Item(Dict):
     def _create(self, obj: dict[str, Any], kwargs: dict[str, Any]) -> None:
         home = self._at_home()
         given = {key: value for key, value in obj.items() if key != "_id"}
+        self.__dict__["_node_fresh"] = True
         self.set(given)
         home.require("create", self)
         self.trigg("before_save", **kwargs)
@@ -375,9 +376,9 @@ class Item(Dict):
         """
         home = self._at_home()
         with self._rights_off():
-            self.__dict__["_loading"] = True
+            self.__dict__.update(_loading=True, _node_fresh=True)
             try:
-                self.set(known_values(document, home.plan.root))
+                self._restore(document)
             except VALUE_ERRORS as error:
                 raise BackoError(
                     f"{home.name}/{document.get('_id')}: what is stored breaks the "
@@ -385,6 +386,7 @@ class Item(Dict):
                 ) from error
             finally:
                 self.__dict__["_loading"] = False
+        self.start_record()
         self.__dict__["_document"] = document
         self.__dict__["_life"] = Life.SAVED
 
@@ -394,6 +396,11 @@ class Item(Dict):
         :raises SConstraintError: it breaks the schema.
         """
         with self._rights_off():
+            self._restore(document)
+
+    def _restore(self, document: dict[str, Any]) -> None:
+        """Set what a document says, which has been transformed already."""
+        with self._node_untransformed():
             self.set(known_values(document, self._at_home().plan.root))
 
     def check_stored(self) -> None:

@@ -278,7 +278,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         :raises STypeError, SAttributeError: fields of other types, or unknown ones. The
             fields before them may be set: only :meth:`set` undoes that.
         """
-        accepted = self._node_accept(value)
+        accepted = self._node_accept(value, transform=self._node_transforms())
         self.__dict__["_node_given"] = True
         self.__dict__["_node_automatic"] = False
         faults = Faults()
@@ -298,7 +298,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
                     changed = _set(node, values[key]) or changed
         return changed
 
-    def _node_take(self, value: Any) -> bool:
+    def _node_taken(self, value: Any) -> bool:
         if value is None:
             return False
         accepted = self._node_accept(value, transform=False)
