@@ -141,7 +141,7 @@ class Collection:
         if self._compiled is None or self._compiled[0] != revision:
             plan = compile_item(self.name, self.model)
             self._compiled = (revision, plan, compile_models(plan))
-            for derived in ("item_needed", "_events"):
+            for derived in ("item_needed", "_events", "_has_handlers"):
                 self.__dict__.pop(derived, None)
             self.db_handler.bind(plan)
         return self._compiled
@@ -333,7 +333,7 @@ class Collection:
             return unit_of_work(transaction_id)
         if self.links.kept:
             return unit_of_work(stores=self.links.stores())
-        if self._events - {"loaded"}:
+        if self._has_handlers:
             return unit_of_work(stores=[self.db_handler])
         return nullcontext()
 
@@ -343,6 +343,12 @@ class Collection:
         return frozenset(
             name for field in self._compile()[1].root.walk() for name, _ in field.events
         )
+
+    @cached_property
+    def _has_handlers(self) -> bool:
+        """Whether some handler is called around a write, and may write too."""
+        fields = self._compile()[1].root.walk()
+        return bool(self._events) or any(field.on_change for field in fields)
 
     # --- Items, in Python ---------------------------------------------------------
 

@@ -20,7 +20,7 @@ from backo.references.maintenance import Links
 from backo.references.reading import reading_once
 from backo.schema.plan import ItemPlan
 from backo.schema.types import Dict, GenericType, String
-from backo.transaction import Unit
+from backo.transaction import Unit, current_unit
 
 __all__ = ["ATTEMPTS", "Home", "Item", "Life"]
 
@@ -361,9 +361,12 @@ class Item(Dict):
         return home
 
     def arrive(self, document: dict[str, Any], **kwargs: Any) -> None:
-        """Become what ``document`` says, and tell the handlers of ``loaded``."""
+        """Become what ``document`` says, and tell the handlers of ``loaded``; of the
+        unit of work in progress too, if there is one."""
         self.read_from(document)
-        self.trigg("loaded", **kwargs)
+        unit = current_unit()
+        known = {} if unit is None else {"transaction_id": unit.id}
+        self.trigg("loaded", **{**known, **kwargs})
 
     def read_from(self, document: dict[str, Any]) -> None:
         """Become what ``document``, already read from the store, says; rights and

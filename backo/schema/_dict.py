@@ -109,6 +109,9 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         own = self.__dict__
         return [(key, own[key]) for key in own["_keys"]]
 
+    def _node_existing(self) -> list[Any]:
+        return [node for _, node in self._node_fields() if node.exists(None)]
+
     def _node_visible(self) -> list[tuple[str, Any]]:
         """The fields that exist and that the current user may read."""
         return [

@@ -84,6 +84,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
       the result; here it is called once per item, after the given values are set, for
       a field that was not given. An item whose root has ``__dict__["_loading"]`` true
       (it comes from a store) gets none. No default comes back for a field set to None.
+    - stricto tells no handler of a field that the current user may not read; here all
+      are told, of fields that exist.
     - stricto keeps event handlers in a global table which every copy adds to; here
       they are in the node's ``_handlers``.
     - stricto checks types after the value is set, and says SError for text that cannot

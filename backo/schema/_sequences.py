@@ -37,6 +37,9 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
     def _node_begin(self, **state: Any) -> None:
         super()._node_begin(_node_old_nodes=[], **state)
 
+    def _node_existing(self) -> list[Any]:
+        return [node for node in self._value or () if node.exists(None)]
+
     # Copies and views
 
     def __copy__(self) -> Self:
