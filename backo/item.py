@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import Enum
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from backo.errors import (
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once
+from backo.schema.meta import item_meta
 from backo.schema.plan import ItemPlan
 from backo.schema.types import Dict, GenericType, String
 from backo.transaction import Unit, current_unit
@@ -313,6 +314,15 @@ class Item(Dict):
         with reading_once():
             return super().multi_select(selector_as_list_of_string)
 
+    def get_current_meta(self, parent: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The schema with ``exists`` and ``rights`` as they are for this item and the
+        current user; what the user may not read is not in it."""
+        home: Home | None = self.__dict__["_home"]
+        if home is None:
+            without: dict[str, Any] = super().get_current_meta(parent)
+            return without
+        return item_meta(home.plan.root, self)
+
     def view(self, name: str) -> dict[str, Any]:
         """The document that the view shows of this item, for the current user.
 
@@ -415,10 +425,12 @@ class Item(Dict):
             self.check_value()
 
     def fill_in(self, values: dict[str, Any]) -> None:
-        """Hold ``values`` as far as they go, unchecked: for questions about an item
-        that is still being written."""
+        """Hold ``values`` as far as they go, unchecked, and what can be computed of
+        them: for questions about an item that is still being written."""
         with self._rights_off():
             _hold(self, known_values(values, self._at_home().plan.root))
+            with suppress(*VALUE_ERRORS):
+                self._node_estimate()
 
     def _to_store(self, *, created: bool) -> dict[str, Any]:
         root = self._at_home().plan.view("save")

@@ -456,6 +456,18 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         for error in failed.values():
             raise error
 
+    def _node_estimate(self) -> None:
+        """Compute in an unfinished item what can be computed; nothing is checked, and
+        nothing counts as set."""
+        changes = ChangeHandler()
+        self.__dict__.update(_changes=changes, _node_fresh=True)
+        changes.add(self.path_name())
+        changes.roll()
+        failed: dict[int, Exception] = {}
+        while changes.has_change():
+            failed = self._node_compute(self, failed)
+            changes.roll()
+
     def _node_compute(
         self, root: Any, before: dict[int, Exception]
     ) -> dict[int, Exception]:
