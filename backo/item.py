@@ -268,8 +268,8 @@ class Item(Dict):
         self.trigg("before_delete", **kwargs)
         document = self.__dict__["_document"]
         _id = document["_id"]
-        if home.links.kept and expected is None:
-            document = home.db_handler.get_by_id(_id)
+        if expected is None:
+            document = home.stored(_id)
         work = home.links.of_deletion(document)
         if expected is None:
             home.store.delete_by_id(_id)
@@ -451,10 +451,12 @@ class Item(Dict):
         both as they were when it succeeded."""
         home = self._at_home()
         _id = before["_id"]
-        for _ in range(1 if once else ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if home.store.compare_and_set(_id, before, after):
                 return before, after
-            current = home.db_handler.get_by_id(_id)
+            if once:
+                break
+            current = home.stored(_id)
             merged = home.new_item()
             merged.read_from(merge_changes(before, after, current, home.plan.root))
             merged.check_stored()
