@@ -416,6 +416,16 @@ class Item(Dict):
         with self._node_untransformed():
             self.set(known_values(document, self._at_home().plan.root))
 
+    def restore(self, values: dict[str, Any]) -> None:
+        """Hold what a document says, with defaults and computed values; it has been
+        transformed already.
+
+        :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
+        """
+        self.__dict__["_node_fresh"] = True
+        with self._node_untransformed():
+            self.set(values)
+
     def check_stored(self) -> None:
         """Check all of the item, whoever may read what of it.
 

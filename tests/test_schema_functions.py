@@ -200,6 +200,20 @@ def test_what_is_stored_is_not_transformed_again() -> None:
     assert get(where, made["_id"]) == made | {"n": 3}
 
 
+def test_a_migration_computes_what_is_new_and_transforms_nothing() -> None:
+    where = things(
+        {
+            "word": String(transform=lambda root, value, old: f"<{value}>"),
+            "n": Int(default=2),
+            "more": Int(set=(lambda root: root.n + 1, ["$.n"]), views=["save"]),
+        }
+    )
+    where.db_handler.create({"_id": "x", "word": "<a>", "n": 2})
+    where.migrate(None, dry_run=False)
+    stored = where.db_handler.get_by_id("x")
+    assert stored == {"_id": "x", "word": "<a>", "n": 2, "more": 3}
+
+
 def test_a_transform_is_not_told_of_what_nobody_gave() -> None:
     told: list[Any] = []
 

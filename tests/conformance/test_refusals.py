@@ -345,12 +345,12 @@ def once(library: Library, given: Any) -> Callable[[Document], Any]:
 
 def test_what_goes_out_of_sight_meanwhile_is_not_found(library: Library) -> None:
     access = library.office.collection("notes").access
-    for act in (
-        lambda: access.modify(
-            "note", Changes(once(library, {"title": "mine"})), "client", None
-        ),
+    change = Changes(once(library, {"title": "mine"}))
+    acts: list[Callable[[], Any]] = [
+        lambda: access.modify("note", change, "client", None),
         lambda: access.remove("note", "client", once(library, None)),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(NotFoundError):
             act()
         (note,) = library.all_stored()["notes"]
