@@ -20,7 +20,6 @@ from backo.documents import (
     overlay,
 )
 from backo.errors import (
-    VALUE_ERRORS,
     BackoError,
     ChangedError,
     ConflictError,
@@ -281,11 +280,13 @@ class Access:
 
         :raises BackoError: the store holds what the schema does not allow.
         """
+        shown = item.view(view)
         try:
-            item.check_stored()
-        except VALUE_ERRORS as error:
-            raise self._broken(item.document or {}, str(error)) from error
-        return item.view(view)
+            self.owner.models.views[view].document(shown)
+        except pydantic.ValidationError as error:
+            faults = str(faults_of(error, self.owner.plan))
+            raise self._broken(item.document or {}, faults) from error
+        return shown
 
     # --- Items that others point to -----------------------------------------------
 

@@ -258,6 +258,7 @@ class Registered:
     def _filled(self, values: Document) -> Action:
         """A copy of the action of its own, that holds the input."""
         filled = copy.copy(self.action)
+        filled.__dict__["_node_fresh"] = True
         filled.set(values)
         return filled
 

@@ -152,7 +152,7 @@ class Collection(Declaration):
             return unit_of_work(transaction_id)
         if self.links.kept:
             return unit_of_work(stores=self.links.stores())
-        if self._events - {"loaded"}:
+        if self.has_handlers:
             return unit_of_work(stores=[self.db_handler])
         return nullcontext()
 

@@ -86,7 +86,7 @@ class Declaration:
         if self._compiled is None or self._compiled[0] != revision:
             plan = compile_item(self.name, self.model)
             self._compiled = (revision, plan, compile_models(plan))
-            for derived in ("item_needed", "_events"):
+            for derived in ("item_needed", "_events", "has_handlers"):
                 self.__dict__.pop(derived, None)
             self.db_handler.bind(plan)
         return self._compiled
@@ -212,6 +212,12 @@ class Declaration:
         return frozenset(
             name for field in self._compile()[1].root.walk() for name, _ in field.events
         )
+
+    @cached_property
+    def has_handlers(self) -> bool:
+        """Whether some handler is called around a write, and may write too."""
+        fields = self._compile()[1].root.walk()
+        return bool(self._events) or any(field.on_change for field in fields)
 
     # --- Neighbours ---------------------------------------------------------------
 

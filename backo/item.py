@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import Enum
 from typing import Any, Protocol
 
@@ -18,9 +18,10 @@ from backo.errors import (
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once
+from backo.schema.meta import item_meta
 from backo.schema.plan import ItemPlan
 from backo.schema.types import Dict, GenericType, String
-from backo.transaction import Unit
+from backo.transaction import Unit, current_unit
 
 __all__ = ["ATTEMPTS", "Home", "Item", "Life"]
 
@@ -142,6 +143,7 @@ class Item(Dict):
     def _create(self, obj: dict[str, Any], kwargs: dict[str, Any]) -> None:
         home = self._at_home()
         given = {key: value for key, value in obj.items() if key != "_id"}
+        self.__dict__["_node_fresh"] = True
         self.set(given)
         home.require("create", self)
         self.trigg("before_save", **kwargs)
@@ -266,8 +268,8 @@ class Item(Dict):
         self.trigg("before_delete", **kwargs)
         document = self.__dict__["_document"]
         _id = document["_id"]
-        if home.links.kept and expected is None:
-            document = home.db_handler.get_by_id(_id)
+        if expected is None:
+            document = home.stored(_id)
         work = home.links.of_deletion(document)
         if expected is None:
             home.store.delete_by_id(_id)
@@ -311,6 +313,15 @@ class Item(Dict):
         """What each of several paths selects; no other item is read twice for it."""
         with reading_once():
             return super().multi_select(selector_as_list_of_string)
+
+    def get_current_meta(self, parent: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The schema with ``exists`` and ``rights`` as they are for this item and the
+        current user; what the user may not read is not in it."""
+        home: Home | None = self.__dict__["_home"]
+        if home is None:
+            without: dict[str, Any] = super().get_current_meta(parent)
+            return without
+        return item_meta(home.plan.root, self)
 
     def view(self, name: str) -> dict[str, Any]:
         """The document that the view shows of this item, for the current user.
@@ -360,9 +371,12 @@ class Item(Dict):
         return home
 
     def arrive(self, document: dict[str, Any], **kwargs: Any) -> None:
-        """Become what ``document`` says, and tell the handlers of ``loaded``."""
+        """Become what ``document`` says, and tell the handlers of ``loaded``; of the
+        unit of work in progress too, if there is one."""
         self.read_from(document)
-        self.trigg("loaded", **kwargs)
+        unit = current_unit()
+        known = {} if unit is None else {"transaction_id": unit.id}
+        self.trigg("loaded", **{**known, **kwargs})
 
     def read_from(self, document: dict[str, Any]) -> None:
         """Become what ``document``, already read from the store, says; rights and
@@ -375,9 +389,9 @@ class Item(Dict):
         """
         home = self._at_home()
         with self._rights_off():
-            self.__dict__["_loading"] = True
+            self.__dict__.update(_loading=True, _node_fresh=True)
             try:
-                self.set(known_values(document, home.plan.root))
+                self._restore(document)
             except VALUE_ERRORS as error:
                 raise BackoError(
                     f"{home.name}/{document.get('_id')}: what is stored breaks the "
@@ -385,6 +399,7 @@ class Item(Dict):
                 ) from error
             finally:
                 self.__dict__["_loading"] = False
+        self.start_record()
         self.__dict__["_document"] = document
         self.__dict__["_life"] = Life.SAVED
 
@@ -394,7 +409,22 @@ class Item(Dict):
         :raises SConstraintError: it breaks the schema.
         """
         with self._rights_off():
+            self._restore(document)
+
+    def _restore(self, document: dict[str, Any]) -> None:
+        """Set what a document says, which has been transformed already."""
+        with self._node_untransformed():
             self.set(known_values(document, self._at_home().plan.root))
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Hold what a document says, with defaults and computed values; it has been
+        transformed already.
+
+        :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
+        """
+        self.__dict__["_node_fresh"] = True
+        with self._node_untransformed():
+            self.set(values)
 
     def check_stored(self) -> None:
         """Check all of the item, whoever may read what of it.
@@ -405,10 +435,12 @@ class Item(Dict):
             self.check_value()
 
     def fill_in(self, values: dict[str, Any]) -> None:
-        """Hold ``values`` as far as they go, unchecked: for questions about an item
-        that is still being written."""
+        """Hold ``values`` as far as they go, unchecked, and what can be computed of
+        them: for questions about an item that is still being written."""
         with self._rights_off():
             _hold(self, known_values(values, self._at_home().plan.root))
+            with suppress(*VALUE_ERRORS):
+                self._node_estimate()
 
     def _to_store(self, *, created: bool) -> dict[str, Any]:
         root = self._at_home().plan.view("save")
@@ -429,10 +461,12 @@ class Item(Dict):
         both as they were when it succeeded."""
         home = self._at_home()
         _id = before["_id"]
-        for _ in range(1 if once else ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if home.store.compare_and_set(_id, before, after):
                 return before, after
-            current = home.db_handler.get_by_id(_id)
+            if once:
+                break
+            current = home.stored(_id)
             merged = home.new_item()
             merged.read_from(merge_changes(before, after, current, home.plan.root))
             merged.check_stored()

@@ -95,7 +95,7 @@ class Transformation:
         # A copy of the model itself has no rights switched on.
         item = copy.copy(self._owner.model)
         try:
-            item.set(known)
+            item.restore(known)
             document: Document = encode(item, self._stored)
         except VALUE_ERRORS as error:
             raise ValidationError(stricto_faults(error)) from error

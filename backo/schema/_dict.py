@@ -109,6 +109,9 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         own = self.__dict__
         return [(key, own[key]) for key in own["_keys"]]
 
+    def _node_existing(self) -> list[Any]:
+        return [node for _, node in self._node_fields() if node.exists(None)]
+
     def _node_visible(self) -> list[tuple[str, Any]]:
         """The fields that exist and that the current user may read."""
         return [
@@ -278,7 +281,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         :raises STypeError, SAttributeError: fields of other types, or unknown ones. The
             fields before them may be set: only :meth:`set` undoes that.
         """
-        accepted = self._node_accept(value)
+        accepted = self._node_accept(value, transform=self._node_transforms())
         self.__dict__["_node_given"] = True
         self.__dict__["_node_automatic"] = False
         faults = Faults()
@@ -298,7 +301,7 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
                     changed = _set(node, values[key]) or changed
         return changed
 
-    def _node_take(self, value: Any) -> bool:
+    def _node_taken(self, value: Any) -> bool:
         if value is None:
             return False
         accepted = self._node_accept(value, transform=False)

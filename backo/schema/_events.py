@@ -24,12 +24,17 @@ def take_registered(event_id: int | None) -> Handlers:
 
 
 def notify(node: Any, event: str, root: Any, details: dict[str, Any]) -> None:
-    """Call the event's handlers on ``node`` and on every node below that exists and
-    may be read: ``handler(event, root, node, **details)``."""
+    """Call the event's handlers on ``node`` and on every node below that exists,
+    whoever may read it: ``handler(event, root, node, **details)``."""
     for handler in tuple(_handlers_of(node).get(event, ())):
         handler(event, root, node, **details)
-    for child in node.get_childs():
+    for child in _below(node):
         notify(child, event, root, dict(details))
+
+
+def _below(node: Any) -> list[Any]:
+    existing = getattr(type(node), "_node_existing", type(node).get_childs)
+    return list(existing(node))
 
 
 def _handlers_of(node: Any) -> Handlers:

@@ -36,6 +36,9 @@ _IDS = itertools.count(-1, -1)
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes, datetime})
 """Types of values that copies may share."""
 
+_ENUM = ("enum", "in", "union")
+"""The names of the option."""
+
 _OF_UNSET = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 """What a function may raise that meets an unset value."""
 
@@ -81,12 +84,19 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
       the result; here it is called once per item, after the given values are set, for
       a field that was not given. An item whose root has ``__dict__["_loading"]`` true
       (it comes from a store) gets none. No default comes back for a field set to None.
+    - stricto tells no handler of a field that the current user may not read; here all
+      are told, of fields that exist.
     - stricto keeps event handlers in a global table which every copy adds to; here
       they are in the node's ``_handlers``.
     - stricto checks types after the value is set, and says SError for text that cannot
       be decoded; here ``set_value`` raises STypeError and sets nothing.
     - stricto recomputes ``set=(f, [paths])`` only for a change made at exactly such a
-      path; here for any change at or below one, by whichever way it was made.
+      path; here for any change at or below one, by whichever way it was made. A new
+      item, a new element of a List and an item read from a store have it computed
+      first, whatever was given: also where defaults alone say what it is.
+    - stricto checks everything each time that something was computed; here once, when
+      nothing changes any more.
+    - stricto says that its Kparse takes no function for ``enum=``; here it may be one.
     - stricto refuses the values it computed itself where ``can_modify`` is false; here
       that right is about values that somebody sets.
     - stricto checks no field that the current user may not read; here one that they
@@ -99,8 +109,12 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # stricto knows no examples; they stand in the OpenAPI document.
         self.__dict__["_examples"] = tuple(kwargs.pop("examples", ()))
+        named = [name for name in _ENUM if callable(kwargs.get(name))]
+        union = [kwargs.pop(name) for name in named]
         with self._node_declaration():
             super().__init__(*args, **kwargs)
+        if union:
+            self.__dict__["_union"] = union[0]
 
     @contextmanager
     def _node_declaration(self) -> Iterator[None]:
@@ -141,7 +155,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         self.__dict__["_value"] = self.__dict__["_old_value"] = None
         value = None if callable(raw._default) else raw.get_value()
         if value is not None:
-            self._node_hold(self._node_accept(value, transform=False))
+            with self._node_untransformed():
+                self._node_hold(self._node_accept(value, transform=False))
 
     # Events
 
@@ -206,6 +221,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         own = result.__dict__
         own.update(self.__dict__)
         own.pop("_loading", None)
+        own.pop("_node_fresh", None)
+        own.pop("_node_as_it_is", None)
         own["_permissions"] = copy.copy(own["_permissions"])
         own["_views"] = own["_views"].copy()
         own["_changes"] = None
@@ -241,6 +258,25 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         self.check_type(value)
         return value
 
+    @contextmanager
+    def _node_untransformed(self) -> Iterator[None]:
+        """Around what is set, here and below, as it is: nobody gives it now."""
+        before = self.__dict__.get("_node_as_it_is", False)
+        self.__dict__["_node_as_it_is"] = True
+        try:
+            yield
+        finally:
+            self.__dict__["_node_as_it_is"] = before
+
+    def _node_transforms(self) -> bool:
+        """Whether what is set now is given, so that ``transform=`` is for it."""
+        node: Any = self
+        while node is not None:
+            if node.__dict__.get("_node_as_it_is"):
+                return False
+            node = node._parent
+        return True
+
     def _node_differs(self, accepted: Any) -> bool:
         value = self._value
         return bool(type(accepted) is not type(value) or accepted != value)
@@ -253,7 +289,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
 
         :raises STypeError: it is of another type; the node is as it was.
         """
-        accepted = self._node_accept(value)
+        accepted = self._node_accept(value, transform=self._node_transforms())
         changed = self._node_differs(accepted)
         self._node_hold(accepted)
         self.__dict__["_node_given"] = True
@@ -262,6 +298,10 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
 
     def _node_take(self, value: Any) -> bool:
         """Hold what a default or a computation gave; tells whether that is a change."""
+        with self._node_untransformed():
+            return self._node_taken(value)
+
+    def _node_taken(self, value: Any) -> bool:
         accepted = self._node_accept(value, transform=False)
         if not self._node_differs(accepted):
             return False
@@ -303,7 +343,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         return None if root.__dict__.get("_loading") else default(root)
 
     def compute_value(self) -> bool:
-        """Compute ``set=`` when it is concerned; tells whether that is a change."""
+        """Compute ``set=`` when it is due; tells whether that is a change."""
         function, listens = self._auto_set, None
         if isinstance(function, tuple):
             function, listens = function
@@ -312,16 +352,41 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         root, _id = self.get_root(), self._event_id
         before, now = root.__dict__.get("_node_failed") or ({}, None)
         changes = root._changes._changes
-        if _id not in before and not concerns(changes, listens, self.path_name()):
+        heard = _id in before or concerns(changes, listens, self.path_name())
+        if not (heard or self._node_is_fresh()) or self._node_is_kept():
             return False
         try:
             computed = function(root)
         except _OF_UNSET as error:
             if now is None:
                 raise
-            now[_id] = error
+            if heard:
+                now[_id] = error
             return False
         return self._node_take(computed)
+
+    def _node_is_fresh(self) -> bool:
+        """Whether this, or what it is in, is new, and the value not given with it."""
+        node: Any = None if self.__dict__["_node_given"] else self
+        while node is not None:
+            if node.__dict__.get("_node_fresh"):
+                return True
+            node = node._parent
+        return False
+
+    def _node_is_kept(self) -> bool:
+        """Whether the value comes from a store now, which keeps it."""
+        if not self.get_root().__dict__.get("_loading"):
+            return False
+        node: Any = self
+        while node is not None:
+            if "!save" in node.__dict__["_views"]:
+                return False
+            # A store has no value where the field did not exist.
+            if callable(node._exists) and not self.__dict__["_node_given"]:
+                return False
+            node = node._parent
+        return True
 
     def _node_note_change(self) -> None:
         """Tell the root that this node has changed, unless it is not yet part of it."""
@@ -378,19 +443,30 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
 
     def _node_settle(self, root: Any) -> None:
         """Apply defaults, then compute and check until nothing changes any more."""
-        if root.set_default_value():
+        if root.set_default_value() or root.__dict__.get("_node_fresh"):
             root._add_change(root.path_name())
         root._changes.roll()
-        if not root._changes.has_change():
-            self.check_value()
+        checked = root if root._changes.has_change() else self
         failed: dict[int, Exception] = {}
         while root._changes.has_change():
             failed = self._node_compute(root, failed)
-            if not failed:
-                root.check_value()
             root._changes.roll()
-            if failed and not root._changes.has_change():
-                raise next(iter(failed.values()))
+        # What was given may be wrong, and that be why a function fails.
+        checked.check_value()
+        for error in failed.values():
+            raise error
+
+    def _node_estimate(self) -> None:
+        """Compute in an unfinished item what can be computed; nothing is checked, and
+        nothing counts as set."""
+        changes = ChangeHandler()
+        self.__dict__.update(_changes=changes, _node_fresh=True)
+        changes.add(self.path_name())
+        changes.roll()
+        failed: dict[int, Exception] = {}
+        while changes.has_change():
+            failed = self._node_compute(self, failed)
+            changes.roll()
 
     def _node_compute(
         self, root: Any, before: dict[int, Exception]
@@ -406,6 +482,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
             root.compute_value()
         finally:
             del root.__dict__["_node_failed"]
+            root.__dict__.pop("_node_fresh", None)
         return now
 
     def set(self, value: Any) -> None:

@@ -37,6 +37,9 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
     def _node_begin(self, **state: Any) -> None:
         super()._node_begin(_node_old_nodes=[], **state)
 
+    def _node_existing(self) -> list[Any]:
+        return [node for node in self._value or () if node.exists(None)]
+
     # Copies and views
 
     def __copy__(self) -> Self:
@@ -95,7 +98,10 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
         """A new element holding ``value``, with the rights of this sequence."""
         node = copied(declared)
         node.__dict__.update(
-            _parent=self, _attribute_name=f"[{index}]", _node_building=True
+            _parent=self,
+            _attribute_name=f"[{index}]",
+            _node_building=True,
+            _node_fresh=True,
         )
         node.set_value(value)
         if node.is_none():
@@ -136,6 +142,7 @@ class _Sequence(Mended, ListAndTuple):  # type: ignore[misc]
         changed = super().compute_value()
         for node in self._value or ():
             changed = bool(node.compute_value()) or changed
+            node.__dict__.pop("_node_fresh", None)
         return changed
 
     def start_record(self) -> None:

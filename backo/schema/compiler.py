@@ -59,7 +59,8 @@ def compile_item(name: str, model: Any) -> ItemPlan:
 
 
 class _Above:
-    """What a field inherits: whether its parents are read-only, unreadable, guarded."""
+    """What a field inherits: whether its parents are read-only, unreadable, guarded,
+    transformed."""
 
     def __init__(
         self,
@@ -67,10 +68,12 @@ class _Above:
         read_only: bool = False,
         unreadable: bool = False,
         guarded: bool = False,
+        transformed: bool = False,
     ) -> None:
         self.read_only = read_only
         self.unreadable = unreadable
         self.guarded = guarded
+        self.transformed = transformed
 
 
 def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
@@ -78,12 +81,15 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
     can_read = _right(node, "read")
     can_modify = _right(node, "modify")
     computed = _computed(node._auto_set)
+    truncates = node._transform is trunk_microseconds
+    transform = None if truncates else node._transform
     # Not getattr: a node answers for any name, with None.
     own = node.__dict__
     inherited = _Above(
         read_only=_closed(can_modify, above.read_only) or computed is not None,
         unreadable=_closed(can_read, above.unreadable),
         guarded=above.guarded if can_read is None else callable(can_read),
+        transformed=above.transformed or transform is not None,
     )
     return FieldPlan(
         name=name,
@@ -101,8 +107,9 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
         views=tuple(node._views),
         exists=node._exists,
         computed=computed,
-        transform=None if node._transform is trunk_microseconds else node._transform,
-        truncates=node._transform is trunk_microseconds,
+        transform=transform,
+        truncates=truncates,
+        transformed=inherited.transformed,
         constraints=tuple(node._constraints),
         on_change=node._on_change,
         can_read=can_read,

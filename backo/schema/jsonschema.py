@@ -131,6 +131,8 @@ def nullable(schema: Schema) -> Schema:
 
 def value_schema(field: FieldPlan, use: Use) -> Schema:
     """The schema of a value that is there, without its description."""
+    if field.transformed and use is not Use.READ:
+        field = field.unbounded
     schema = _BUILDERS[field.kind](field, use)
     own: Schema | None = getattr(type(field.node), "json_schema", None)
     if own is not None:

@@ -188,10 +188,8 @@ def _entry(name: str, field: FieldPlan, use: Use) -> Any:
     annotation = annotation_of(name, field, use)
     if field.nullable:
         annotation = annotation | None
-    if use is Use.UPDATE or callable(field.default) or field.computed:
-        absent_as_null = use is Use.READ and field.nullable
-        if not absent_as_null:
-            return NotRequired[annotation]
+    if _may_be_absent(field, use):
+        return NotRequired[annotation]
     if field.kind is Kind.DICT:
         return Annotated[annotation, Field(default_factory=dict, validate_default=True)]
     if field.default is not None and not callable(field.default):
@@ -202,8 +200,30 @@ def _entry(name: str, field: FieldPlan, use: Use) -> Any:
     return Required[annotation]
 
 
+def _may_be_absent(field: FieldPlan, use: Use) -> bool:
+    """Whether nothing stands in the place of the field where it is not given."""
+    if use is Use.UPDATE or field.conditional:
+        return True
+    # A function is not to be told of what nobody gave.
+    optional = not field.required or field.default is not None
+    given = optional and use is not Use.READ and _is_transformed(field)
+    if given or callable(field.default) or field.computed:
+        return use is not Use.READ or not field.nullable
+    return False
+
+
+def _is_transformed(field: FieldPlan) -> bool:
+    below = (field,) if field.kind is Kind.DICT else field.walk()
+    return any(one.transformed for one in below)
+
+
 def annotation_of(name: str, field: FieldPlan, use: Use) -> Any:
-    """The type of a field's value, without null and without what stands when absent."""
+    """The type of a field's value, without null and without what stands when absent.
+
+    What is to be transformed first is held to its bounds by the Item.
+    """
+    if field.transformed and use is not Use.READ:
+        field = field.unbounded
     if field.custom and field.kind is not Kind.DICT:
         return Annotated[Any, AfterValidator(functools.partial(_through_node, field))]
     annotation = _BUILDERS[field.kind](name, field, use)
@@ -314,9 +334,16 @@ def _through_node(field: FieldPlan, value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("type", "may not be null")
     probe = copy.copy(field.node)
-    probe.__dict__["_parent"] = None
+    # Functions that may ask for the whole item are the Item's to call.
+    own = probe.__dict__
+    own.update(_parent=None, _constraints=[])
+    if callable(own["_union"]):
+        own["_union"] = None
+    if field.transform is not None:
+        own["_transform"] = None
+    take = probe.set_value if field.transformed else probe.set
     try:
-        probe.set(value)
+        take(value)
     except VALUE_ERRORS as error:
         raise PydanticCustomError(
             "type", "{reason}", {"reason": error.to_string()}

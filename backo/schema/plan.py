@@ -95,6 +95,8 @@ class FieldPlan:
     """Whether a user's own class decides what is valid or how it is encoded."""
     truncates: bool = False
     """Whether a Datetime drops its microseconds."""
+    transformed: bool = False
+    """Whether a function changes what is given, its own or that of what it is in."""
     read_only: bool = False
     """Never set by a caller: ``_id``, ``_meta``, ``set=``, ``can_modify=False``."""
     unreadable: bool = False
@@ -121,6 +123,13 @@ class FieldPlan:
     def nullable(self) -> bool:
         """Whether null is a value of it: a Dict is never null, nor what is required."""
         return not self.required and self.kind is not Kind.DICT
+
+    @property
+    def unbounded(self) -> "FieldPlan":
+        """The field without what restricts its values beyond their type."""
+        return dataclasses.replace(
+            self, minimum=None, maximum=None, patterns=(), enum=None, uniq=False
+        )
 
     @property
     def conditional(self) -> bool:
