@@ -4,36 +4,15 @@ A route that is not a row here does not exist: in neither framework, nor in the
 document.
 """
 
-import dataclasses
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from backo.action import Registered
-from backo.asking import neighbours, plan_of
 from backo.backoffice import Backoffice
-from backo.collection import Collection
-from backo.declaration import Lookup
 from backo.http import handlers
-from backo.http.across import expanded_component
-from backo.http.handlers import JSON_PATCH, MERGE_PATCH
-from backo.http.messages import JSON, Request, Response
-from backo.http.parameters import (
-    FILTER,
-    Parameter,
-    expand_parameter,
-    filter_parameter,
-    filter_parameters,
-    page_parameters,
-    view_parameter,
-)
-from backo.references.expanding import expandable
-from backo.schema.models import component_name, shown_component
-from backo.selection import ALL, Selection
-
-if TYPE_CHECKING:
-    from backo.schema.plan import ItemPlan
+from backo.http.endpoint import Answer, Endpoint, Follow, base_path, method_name
+from backo.http.messages import Request, Response
+from backo.http.rows import collection_rows
 
 __all__ = [
     "Answer",
@@ -44,65 +23,6 @@ __all__ = [
     "collection_rows",
     "table",
 ]
-
-type Handler = Callable[[Request], Response]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """What an operation may answer with: which schemas, and which headers."""
-
-    description: str
-    components: tuple[str, ...] = ()
-    """Names of component schemas, one of which the body is."""
-    media: str | None = JSON
-    headers: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    """Those of the headers that are not always there."""
-    links: Mapping[str, "Follow"] = dataclasses.field(default_factory=dict)
-    """Other operations that take what is in the body, by their names."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Follow:
-    """An operation on an item, and where in an answer its id stands."""
-
-    operation_id: str
-    pointer: str
-    description: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One operation."""
-
-    method: str
-    path: str
-    """Its template, from the root: ``/bookcase/books/{id}``."""
-    operation_id: str
-    tag: str
-    summary: str
-    description: str
-    handler: Handler = dataclasses.field(compare=False, repr=False)
-    success: Mapping[int, Answer]
-    problems: tuple[int, ...] = ()
-    """Statuses of problems that this operation has of its own."""
-    parameters: tuple[Parameter, ...] = ()
-    consumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Media types of the body, each with the name of its component schema."""
-    check: Callable[[Request], None] | None = dataclasses.field(
-        default=None, compare=False, repr=False
-    )
-    """Finds first what the handler would find wrong with the body, without asking the
-    store."""
-    body_required: bool = True
-    produces: str = JSON
-    documented: bool = True
-
-    @property
-    def status(self) -> int:
-        """The status of its success."""
-        return next(iter(self.success))
 
 
 class Pages(Protocol):
@@ -115,12 +35,6 @@ class Pages(Protocol):
     def asset(self, request: Request) -> Response: ...
 
 
-def base_path(office: Lookup, prefix: str) -> str:
-    """``/{prefix}/{name}``: what every path of a backoffice begins with."""
-    steps = [step for step in prefix.split("/") if step]
-    return "/" + "/".join([*steps, office.name])
-
-
 def table(office: Backoffice, prefix: str, pages: Pages) -> tuple[Endpoint, ...]:
     """Every operation of a backoffice, those with fixed paths before the others."""
     rows = list(_office_rows(office, base_path(office, prefix), pages))
@@ -129,29 +43,11 @@ def table(office: Backoffice, prefix: str, pages: Pages) -> tuple[Endpoint, ...]
     return tuple(rows)
 
 
-def collection_rows(
-    collection: Collection, office: Lookup, prefix: str
-) -> tuple[Endpoint, ...]:
-    """The operations of one collection; what is forbidden to everybody is not there."""
-    return tuple(_Rows(collection, office, prefix).rows())
-
-
-def _method_name(name: str) -> str:
-    """``name`` as generated clients can call a method."""
-    plain = name.replace("-", "_")
-    return plain if plain.isidentifier() else f"_{plain}"
-
-
-def _escaped(name: str) -> str:
-    """A name as a step of a JSON Pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
 def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoint]:
     common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
     yield Endpoint(
         path=f"{base}/_meta",
-        operation_id=_method_name(f"{office.name}_get_meta"),
+        operation_id=method_name(f"{office.name}_get_meta"),
         summary="Describe every collection",
         description="The schema of every collection, with the rights of the caller.",
         handler=partial(handlers.whole_meta, office),
@@ -160,7 +56,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_openapi",
-        operation_id=_method_name(f"{office.name}_get_openapi"),
+        operation_id=method_name(f"{office.name}_get_openapi"),
         summary="Get the OpenAPI document",
         description="The OpenAPI 3.1 document of this API.",
         handler=pages.openapi,
@@ -169,7 +65,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs",
-        operation_id=_method_name(f"{office.name}_get_docs"),
+        operation_id=method_name(f"{office.name}_get_docs"),
         summary="Read the documentation",
         description="Swagger UI with the OpenAPI document, without outside hosts.",
         handler=pages.docs,
@@ -179,7 +75,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs/{{asset}}",
-        operation_id=_method_name(f"{office.name}_get_docs_asset"),
+        operation_id=method_name(f"{office.name}_get_docs_asset"),
         summary="Get a part of the documentation's page",
         description="The scripts and styles of Swagger UI.",
         handler=pages.asset,
@@ -189,319 +85,3 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
         method="GET",
         tag=office.name,
     )
-
-
-class _Rows:
-    """Makes one collection's rows."""
-
-    def __init__(self, collection: Collection, office: Lookup, prefix: str) -> None:
-        self.collection = collection
-        self.office = office
-        self.plan: ItemPlan = collection.plan
-        self.path = f"{base_path(office, prefix)}/{collection.name}"
-        self.component = component_name(collection.name)
-        self.shown = (shown_component(self.component, self.plan.view_names),)
-        self.view = (view_parameter(self.plan),)
-        self.look = neighbours(collection)
-        self.expand = expand_parameter(self.plan, plan_of(collection))
-        self.id = Parameter(
-            "id",
-            "path",
-            {"type": "string", "minLength": 1},
-            "The item's id",
-            required=True,
-        )
-        self.if_match = Parameter(
-            "If-Match",
-            "header",
-            {"type": "string"},
-            "Do it only while the item has this ETag",
-        )
-        self.if_none_match = Parameter(
-            "If-None-Match",
-            "header",
-            {"type": "string"},
-            "Answer 304 when the item still has this ETag",
-        )
-
-    def rows(self) -> Iterator[Endpoint]:
-        """The operations that somebody may use, those asked for most first: FastAPI
-        tries one after the other. No two of them have method and path in common."""
-        refused = {
-            right: self.collection.forbids(right)
-            for right in ("read", "create", "modify", "delete")
-        }
-        if not refused["read"]:
-            yield from (self._list(), self._read())
-        if not refused["create"]:
-            yield self._create()
-        if not refused["modify"]:
-            yield from (self._update(), self._patch())
-        if not refused["delete"]:
-            yield self._delete()
-        for action in self.collection.actions.values():
-            if not action.forbidden:
-                yield self._act(action)
-        if not refused["read"]:
-            for selection in self.collection.selections.values():
-                if not selection.forbidden:
-                    yield from self._select(selection)
-        if all(refused.values()):
-            return
-        yield from (self._check(), self._meta())
-
-    def _row(self, verb: str, handler: Callable[..., Response], **row: Any) -> Endpoint:
-        path = self.path + row.pop("below", "")
-        return Endpoint(
-            path=path,
-            operation_id=self._operation(verb),
-            tag=self.collection.name,
-            handler=partial(handler, self.collection),
-            **row,
-        )
-
-    def _own_links(self) -> Mapping[str, Follow]:
-        """What can be done next with the item that an answer shows."""
-        verbs = {"get": "read", "update": "modify", "patch": "modify"}
-        return {
-            verb: Follow(self._operation(verb), "/_id", f"{verb.capitalize()} the item")
-            for verb, right in {**verbs, "delete": "delete"}.items()
-            if not self.collection.forbids(right)
-        }
-
-    def _links(self) -> Mapping[str, Follow]:
-        """The items that an item points to, each by the one id at its place."""
-        found = {}
-        for dotted, one in expandable(
-            self.plan.view("client"), plan_of(self.collection)
-        ).items():
-            name = re.sub("[^A-Za-z0-9._-]", "_", dotted)
-            if not one.many and name not in found:
-                pointer = "".join(f"/{_escaped(step)}" for step in one.path)
-                operation = _method_name(f"{one.reference.collection}_get")
-                about = (
-                    f"The item of {one.reference.collection} that {dotted} points to"
-                )
-                found[name] = Follow(operation, pointer, about)
-        return found
-
-    def _operation(self, verb: str) -> str:
-        return _method_name(f"{self.collection.name}_{verb}")
-
-    def _item(self, description: str) -> Answer:
-        return Answer(description, self.shown, headers=("ETag",))
-
-    def _stored(
-        self, status: int, description: str, *headers: str
-    ) -> Mapping[int, Answer]:
-        """What a write answers with: the item, if the caller may read it."""
-        read = self.collection.rights["read"]
-        shown = self._item(description)
-        links = self._own_links() if status == 201 else {}
-        answers = {
-            status: dataclasses.replace(shown, headers=(*headers, "ETag"), links=links)
-        }
-        silent = Answer("It is stored; the caller may not read it", (), None, headers)
-        if read is False:
-            return {204: silent}
-        return {**answers, 204: silent} if callable(read) else answers
-
-    def _list(self) -> Endpoint:
-        filters = filter_parameters(self.plan, self.look)
-        return self._row(
-            "list",
-            partial(handlers.select, ALL),
-            method="GET",
-            summary=f"List {self.collection.name}",
-            description="A page of the items that match every condition. "
-            "A field's name as a parameter is a condition on it.",
-            parameters=(*self._pages(), *self.expand, *filters),
-            success={200: Answer("A page of items", (f"{self.component}Page",))},
-            problems=(400, 406),
-        )
-
-    def _pages(self, *, whole: bool = True) -> tuple[Parameter, ...]:
-        """The parameters of a page; ``whole``: its rows are whole items."""
-        office, name = self.office, f"{self.component}Filter"
-        as_json = (filter_parameter(name),) if self.plan.shown_root.fields else ()
-        pages = page_parameters(
-            self.plan, office.page_size, office.max_page_size, self.look
-        )
-        return (*as_json, *(one for one in pages if whole or one.name != "_view"))
-
-    def _select(self, selection: Selection) -> Iterator[Endpoint]:
-        """One selection, by query parameters and by a filter in the body."""
-        name, whole = selection.name or "", selection.row_is_item
-        component = self.component + ("" if whole else component_name(name))
-        guarded = () if selection.right is None else (403,)
-        about = selection.description or (
-            f"All of {self.collection.name}" if whole else f"The selection {name}"
-        )
-        pages = self._pages(whole=whole)
-        expand = self.expand if whole else ()
-        common: dict[str, Any] = {
-            "below": f"/_selections/{name}",
-            "success": {200: Answer("A page of rows", (f"{component}Page",))},
-        }
-        yield self._row(
-            f"select_{name}",
-            partial(handlers.select, name),
-            method="GET",
-            summary=f"Select {name} of {self.collection.name}",
-            description=f"{about}. A field's name as a parameter is a condition on it.",
-            parameters=(*pages, *expand, *filter_parameters(self.plan)),
-            problems=(400, *guarded, 406),
-            **common,
-        )
-        if pages[0].name != FILTER:
-            return
-        yield self._row(
-            f"search_{name}",
-            partial(handlers.search, name),
-            method="POST",
-            summary=f"Search {name} of {self.collection.name}",
-            description=f"{about}. The body is a filter.",
-            parameters=(*pages[1:], *expand),
-            consumes={JSON: f"{self.component}Filter"},
-            body_required=False,
-            problems=(400, *guarded, 406, 413, 415),
-            **common,
-        )
-
-    def _act(self, action: Registered) -> Endpoint:
-        name = action.name
-        return self._row(
-            f"do_{name}",
-            partial(handlers.act, name),
-            below=f"/_actions/{name}/{{id}}",
-            method="POST",
-            summary=f"{name} on one item of {self.collection.name}",
-            description=action.plan.root.description or f"Do {name} to an item.",
-            parameters=(self.id, self.if_match),
-            consumes={JSON: f"{action.component}Input"},
-            body_required=not action.takes_nothing,
-            check=partial(handlers.check_input, name, self.collection)
-            if action.open
-            else None,
-            success=self._done(action),
-            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
-        )
-
-    def _done(self, action: Registered) -> Mapping[int, Answer]:
-        """What an action answers with."""
-        if action.result is not None:
-            return {200: Answer("Its result", (f"{action.component}Result",))}
-        silent = Answer("It is done; there is nothing to show", (), None)
-        return {200: Answer("What it gives, or the item", ("Result",)), 204: silent}
-
-    def _create(self) -> Endpoint:
-        return self._row(
-            "create",
-            handlers.create,
-            method="POST",
-            summary=f"Create an item in {self.collection.name}",
-            description="Store a new item. Fields left out get their defaults.",
-            parameters=self.view,
-            consumes={JSON: f"{self.component}Create"},
-            check=partial(handlers.check_new, self.collection),
-            success=self._stored(201, "The new item", "Location"),
-            problems=(400, 403, 406, 409, 413, 415, 422),
-        )
-
-    def _read(self) -> Endpoint:
-        return self._row(
-            "get",
-            handlers.read,
-            below="/{id}",
-            method="GET",
-            summary=f"Get one item of {self.collection.name}",
-            description="One item, or 304 when the client has it already.",
-            parameters=(self.id, self.if_none_match, *self.view, *self.expand),
-            success={
-                200: dataclasses.replace(
-                    self._item("The item"),
-                    components=(expanded_component(self.collection),),
-                    optional=("ETag",) if self.expand else (),
-                    links=self._links(),
-                ),
-                304: Answer("The client has it", (), None, ("ETag",)),
-            },
-            problems=(400, 404, 406),
-        )
-
-    def _update(self) -> Endpoint:
-        return self._row(
-            "update",
-            handlers.update,
-            below="/{id}",
-            method="PUT",
-            summary=f"Change one item of {self.collection.name}",
-            description="Change the fields that are given; the others stay the same.",
-            parameters=(self.id, self.if_match, *self.view),
-            consumes={JSON: f"{self.component}Update"},
-            check=partial(handlers.check_changes, self.collection),
-            success=self._stored(200, "The changed item"),
-            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
-        )
-
-    def _patch(self) -> Endpoint:
-        return self._row(
-            "patch",
-            handlers.patch,
-            below="/{id}",
-            method="PATCH",
-            summary=f"Patch one item of {self.collection.name}",
-            description="Change an item by JSON Patch (RFC 6902; one operation or a "
-            "list of them) or by JSON Merge Patch (RFC 7396). All of a patch is "
-            "applied, or none of it.",
-            parameters=(self.id, self.if_match, *self.view),
-            consumes={
-                JSON_PATCH: f"{self.component}Patch",
-                MERGE_PATCH: f"{self.component}Update",
-                JSON: f"{self.component}Patch",
-            },
-            success=self._stored(200, "The changed item"),
-            problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
-        )
-
-    def _delete(self) -> Endpoint:
-        return self._row(
-            "delete",
-            handlers.delete,
-            below="/{id}",
-            method="DELETE",
-            summary=f"Delete one item of {self.collection.name}",
-            description="Delete an item for good.",
-            parameters=(self.id, self.if_match),
-            success={204: Answer("It is gone", (), None)},
-            problems=(400, 403, 404, 409, 412, 422),
-        )
-
-    def _check(self) -> Endpoint:
-        return self._row(
-            "check",
-            handlers.check,
-            below="/_check",
-            method="POST",
-            summary=f"Check one value of an item of {self.collection.name}",
-            description="What is wrong with one value of an item that is still being "
-            "written. Nothing is stored.",
-            consumes={JSON: f"{self.component}Question"},
-            success={200: Answer("What is wrong, or null", ("Verdict",))},
-            problems=(400, 406, 413, 415, 422),
-        )
-
-    def _meta(self) -> Endpoint:
-        return self._row(
-            "meta",
-            handlers.meta,
-            below="/_meta",
-            method="POST",
-            summary=f"Describe {self.collection.name}",
-            description="The schema of the collection, with what exists and what the "
-            "caller may do, for an item that is still being written.",
-            consumes={JSON: "Partial"},
-            body_required=False,
-            success={200: Answer("The meta structure", ("CollectionMeta",))},
-            problems=(400, 406, 413, 415, 422),
-        )
