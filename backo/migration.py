@@ -202,6 +202,8 @@ class Migration:
         try:
             for before in self._documents(ids, failures):
                 self._plan_one(journal, before, failures)
+            if not failures.ids and self._owner.links.inward:
+                self._check_together(journal, failures)
             if failures.ids:
                 raise failures.error("and nothing has been changed")
             journal.planned()
@@ -226,6 +228,20 @@ class Migration:
         else:
             journal.add(_id)
 
+    def _check_together(self, journal: Journal, failures: _Failures) -> None:
+        """Whether those that point to each other fit as they will be."""
+
+        def becoming(_id: str) -> Document | None:
+            text = journal.becoming(_id)
+            return None if text is None else decode_document(text)
+
+        for planned in journal.waiting():
+            before = decode_document(planned.before)
+            after = decode_document(planned.after)
+            faults = self._owner.links.impossible_here(before, after, becoming)
+            if faults:
+                failures.note(planned._id, faults)
+
     def _documents(
         self, ids: list[str] | None, failures: _Failures
     ) -> Iterable[Document]:
@@ -249,20 +265,30 @@ class Migration:
     # carrying out
 
     def _carry_out(self, journal: Journal) -> None:
+        left, before = journal.left(), None
         failures = _Failures()
-        waiting = self._progress("write", journal.waiting(), journal.left())
+        # What could not be done may have had to wait for others.
+        while left != before and (failures.ids or before is None):
+            failures = self._write_all(journal, left)
+            left, before = journal.left(), left
+        if failures.ids:
+            failed = failures.error("everything else is done")
+            failed.report = self._told(journal, carried_out=True)
+            raise failed
+
+    def _write_all(self, journal: Journal, left: int) -> _Failures:
+        """Store what is waiting."""
+        failures = _Failures()
+        waiting = self._progress("write", journal.waiting(), left)
         try:
             for batch in batched(waiting, _BATCH):
                 self._write(journal, batch, failures)
         except BaseException as error:
             with suppress(DBError):
-                left = journal.left()
-                error.add_note(f"{self._owner.name}: {left} documents are left as is")
+                words = f"{journal.left()} documents are left as is"
+                error.add_note(f"{self._owner.name}: {words}")
             raise
-        if failures.ids:
-            failed = failures.error("everything else is done")
-            failed.report = self._told(journal, carried_out=True)
-            raise failed
+        return failures
 
     def _write(
         self, journal: Journal, batch: Iterable[Planned], failures: _Failures
