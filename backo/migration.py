@@ -320,23 +320,24 @@ class Migration:
         """Store a document; gives what was done otherwise than planned."""
         number, _id = planned.number, planned._id
         before, after = decode_document(planned.before), decode_document(planned.after)
+        store, links = self._owner.store, self._owner.links
         other: Rewritten | None = None
-        try:
-            for attempt in range(ATTEMPTS):
-                if self._owner.store.compare_and_set(_id, before, after):
-                    links = self._owner.links
-                    links.follow(before, after, transaction_id=transaction_id)
-                    return other
-                before = self._owner.db_handler.get_by_id(_id)
-                if not attempt and self._was_done(journal, before, after):
-                    return None
-                after = self._transform(before)
-                texts = [encode_document(_id, one) for one in (before, after)]
-                if not self._transform.changes(before, after):
-                    return Rewritten(number, texts[0], None)
-                other = Rewritten(number, *texts)
-        except NotFoundError:
-            return Rewritten(number, None, None)
+        for attempt in range(ATTEMPTS):
+            try:
+                stored = store.compare_and_set(_id, before, after)
+                before = before if stored else self._owner.db_handler.get_by_id(_id)
+            except NotFoundError:
+                return Rewritten(number, None, None)
+            if stored:
+                links.follow(before, after, transaction_id=transaction_id)
+                return other
+            if not attempt and self._was_done(journal, before, after):
+                return None
+            after = self._transform(before)
+            texts = [encode_document(_id, one) for one in (before, after)]
+            if not self._transform.changes(before, after):
+                return Rewritten(number, texts[0], None)
+            other = Rewritten(number, *texts)
         raise ConflictError("others changed it again and again")
 
     def _was_done(self, journal: Journal, found: Document, after: Document) -> bool:
