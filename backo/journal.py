@@ -35,6 +35,7 @@ _TABLES = (
     "CREATE TABLE backo_migration (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE planned (number INTEGER PRIMARY KEY, id TEXT NOT NULL,"
     " before TEXT, after TEXT)",
+    "CREATE INDEX planned_ids ON planned (id)",
     create_table("done"),
 )
 
@@ -139,6 +140,11 @@ class Journal:
         if number % _COMMITTED == 0:
             self._run("COMMIT")
             self._run("BEGIN IMMEDIATE")
+
+    def becoming(self, _id: str) -> str | None:
+        """What was planned for that document; None: it stays as it is."""
+        rows = self._run("SELECT after FROM planned WHERE id = ?", (_id,))
+        return rows[0][0] if rows else None
 
     def planned(self) -> None:
         """Everything is planned: from now on it is to be carried out."""

@@ -202,6 +202,8 @@ class Migration:
         try:
             for before in self._documents(ids, failures):
                 self._plan_one(journal, before, failures)
+            if not failures.ids and self._owner.links.inward:
+                self._check_together(journal, failures)
             if failures.ids:
                 raise failures.error("and nothing has been changed")
             journal.planned()
@@ -226,6 +228,20 @@ class Migration:
         else:
             journal.add(_id)
 
+    def _check_together(self, journal: Journal, failures: _Failures) -> None:
+        """Whether those that point to each other fit as they will be."""
+
+        def becoming(_id: str) -> Document | None:
+            text = journal.becoming(_id)
+            return None if text is None else decode_document(text)
+
+        for planned in journal.waiting():
+            before = decode_document(planned.before)
+            after = decode_document(planned.after)
+            faults = self._owner.links.impossible_here(before, after, becoming)
+            if faults:
+                failures.note(planned._id, faults)
+
     def _documents(
         self, ids: list[str] | None, failures: _Failures
     ) -> Iterable[Document]:
@@ -249,20 +265,30 @@ class Migration:
     # carrying out
 
     def _carry_out(self, journal: Journal) -> None:
+        left, before = journal.left(), None
         failures = _Failures()
-        waiting = self._progress("write", journal.waiting(), journal.left())
+        # What could not be done may have had to wait for others.
+        while left != before and (failures.ids or before is None):
+            failures = self._write_all(journal, left)
+            left, before = journal.left(), left
+        if failures.ids:
+            failed = failures.error("everything else is done")
+            failed.report = self._told(journal, carried_out=True)
+            raise failed
+
+    def _write_all(self, journal: Journal, left: int) -> _Failures:
+        """Store what is waiting."""
+        failures = _Failures()
+        waiting = self._progress("write", journal.waiting(), left)
         try:
             for batch in batched(waiting, _BATCH):
                 self._write(journal, batch, failures)
         except BaseException as error:
             with suppress(DBError):
-                left = journal.left()
-                error.add_note(f"{self._owner.name}: {left} documents are left as is")
+                words = f"{journal.left()} documents are left as is"
+                error.add_note(f"{self._owner.name}: {words}")
             raise
-        if failures.ids:
-            failed = failures.error("everything else is done")
-            failed.report = self._told(journal, carried_out=True)
-            raise failed
+        return failures
 
     def _write(
         self, journal: Journal, batch: Iterable[Planned], failures: _Failures
@@ -294,23 +320,24 @@ class Migration:
         """Store a document; gives what was done otherwise than planned."""
         number, _id = planned.number, planned._id
         before, after = decode_document(planned.before), decode_document(planned.after)
+        store, links = self._owner.store, self._owner.links
         other: Rewritten | None = None
-        try:
-            for attempt in range(ATTEMPTS):
-                if self._owner.store.compare_and_set(_id, before, after):
-                    links = self._owner.links
-                    links.follow(before, after, transaction_id=transaction_id)
-                    return other
-                before = self._owner.db_handler.get_by_id(_id)
-                if not attempt and self._was_done(journal, before, after):
-                    return None
-                after = self._transform(before)
-                texts = [encode_document(_id, one) for one in (before, after)]
-                if not self._transform.changes(before, after):
-                    return Rewritten(number, texts[0], None)
-                other = Rewritten(number, *texts)
-        except NotFoundError:
-            return Rewritten(number, None, None)
+        for attempt in range(ATTEMPTS):
+            try:
+                stored = store.compare_and_set(_id, before, after)
+                before = before if stored else self._owner.db_handler.get_by_id(_id)
+            except NotFoundError:
+                return Rewritten(number, None, None)
+            if stored:
+                links.follow(before, after, transaction_id=transaction_id)
+                return other
+            if not attempt and self._was_done(journal, before, after):
+                return None
+            after = self._transform(before)
+            texts = [encode_document(_id, one) for one in (before, after)]
+            if not self._transform.changes(before, after):
+                return Rewritten(number, texts[0], None)
+            other = Rewritten(number, *texts)
         raise ConflictError("others changed it again and again")
 
     def _was_done(self, journal: Journal, found: Document, after: Document) -> bool:

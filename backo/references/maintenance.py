@@ -105,6 +105,29 @@ class Links:
                 faults += [one for each in held for one in _refused(each, edits)]
         return faults
 
+    @property
+    def inward(self) -> bool:
+        """Whether items point to others of the same collection."""
+        ends = self.around.graph.ends.get(self.name, ())
+        return any(end.reference.collection == self.name for end in ends)
+
+    def impossible_here(
+        self,
+        before: Document,
+        after: Document,
+        becoming: Callable[[str], Document | None],
+    ) -> list[Fault]:
+        """Why ``before`` cannot become ``after`` because of items of the same
+        collection, which are ``becoming`` others (None: they stay as they are)."""
+        graph, key, faults = self.around.graph, (self.name, after["_id"]), []
+        work = plan_change(graph, key, before, after, _Unasked(self))
+        for (name, _id), edits in work.edits.items():
+            if name == self.name:
+                planned = becoming(_id)
+                held = [planned] if planned else self.documents(name, [_id]).values()
+                faults += [one for each in held for one in _refused(each, edits)]
+        return faults
+
     def follow(
         self, before: Document | None, after: Document, **kwargs: Any
     ) -> Document:

@@ -1,6 +1,7 @@
 """A migration that changes references changes both halves of each link."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from backo import (
     DBConnector,
     DBSqliteConnector,
     DBYmlConnector,
+    DuplicateIdError,
     Int,
     Item,
     MigrationError,
@@ -153,3 +155,87 @@ def test_items_that_point_to_each_other(tmp_path: Path) -> None:
     assert [one["n"] for one in store.scan()] == [1] * 30
     assert office.check_references() == []
     assert store.get_by_id("12")["children"] == ["11"]
+
+
+# -- within one collection ---------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Backoffice:
+    """``root`` above ``a`` and ``z``, and ``m`` below ``a``."""
+    schema = {
+        "n": Int(default=0),
+        "parent": Ref(coll="nodes", field="$.children", required=True),
+        "children": RefsList(coll="nodes", field="$.parent"),
+    }
+    office = Backoffice("tree")
+    store = DBSqliteConnector(path=tmp_path / "tree.sqlite")
+    office.register_collection(Collection("nodes", Item(schema), store))
+    parents = {"root": "root", "a": "root", "z": "root", "m": "a"}
+    for _id, parent in parents.items():
+        office.nodes.create({"_id": _id, "parent": parent})
+    return office
+
+
+def children_of(office: Backoffice) -> dict[str, list[str]]:
+    found = office.nodes.db_handler.scan()
+    return {one["_id"]: one["children"] or [] for one in found}
+
+
+def test_what_others_of_the_collection_do_not_allow_is_known_before(
+    tree: Backoffice,
+) -> None:
+    before = list(tree.nodes.db_handler.scan())
+
+    def childless(document: Document) -> None:
+        document["n"] += 1
+        if document["_id"] == "a":
+            document["children"] = []
+
+    with pytest.raises(MigrationError, match="and nothing has been changed") as caught:
+        tree.migrate("nodes", childless, dry_run=False)
+    assert [one.path for one in caught.value.faults] == ["a: $.children"]
+    assert list(tree.nodes.db_handler.scan()) == before
+
+
+@pytest.mark.parametrize("ids", [["a", "m"], ["m", "a"]])
+def test_what_fits_in_the_end_may_be_changed_in_any_order(
+    tree: Backoffice, ids: list[str]
+) -> None:
+    """While ``m`` has no other parent, ``a`` cannot lose it."""
+
+    def moved(document: Document) -> None:
+        document["n"] += 1
+        if document["_id"] == "a":
+            document["children"] = []
+        else:
+            document["parent"] = "z"
+
+    report = tree.migrate("nodes", moved, _ids=ids, dry_run=False)
+    assert sorted(report.changes._ids) == ["a", "m"]
+    children = children_of(tree)
+    assert (children["a"], children["z"]) == ([], ["m"])
+    assert [one["n"] for one in tree.nodes.db_handler.scan()] == [1, 1, 0, 0]
+    assert tree.check_references() == []
+
+
+def test_what_cannot_be_linked_any_more_is_left_alone(tree: Backoffice) -> None:
+    def moved(document: Document) -> None:
+        document["n"] += 1
+        if document["_id"] == "a":
+            document["children"] = []
+        elif document["_id"] == "m":
+            document["parent"] = "z"
+
+    def spoil(phase: str, documents: Iterable[Any], _: int | None) -> Iterable[Any]:
+        if phase == "write" and not tree.nodes.db_handler.get_by_id("a")["n"]:
+            with contextlib.suppress(DuplicateIdError):
+                tree.nodes.create({"_id": "new", "parent": "a"})
+        return documents
+
+    with pytest.raises(MigrationError, match="everything else is done") as caught:
+        tree.migrate("nodes", moved, dry_run=False, progress=spoil)
+    assert caught.value.ids == ("a",)
+    assert tree.nodes.db_handler.get_by_id("a")["n"] == 0
+    assert children_of(tree)["a"] == ["new"]
+    assert tree.check_references() == []
