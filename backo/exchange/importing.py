@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 from backo.collection import Collection
 from backo.connectors.base import DBConnector
-from backo.errors import DBError, DuplicateIdError, Fault
+from backo.errors import BackoError, DBError, DuplicateIdError, Fault
 from backo.exchange.checking import Change, Checker, faults_of_failure
 from backo.exchange.rows import Format, Row, read_rows
 from backo.exchange.writing import restore, write
@@ -137,7 +137,14 @@ class _Import:
         report = ImportReport()
         with closing(self._checker()) as checker:
             for batch in _batches(rows, size):
-                self._store(batch, checker, report)
+                try:
+                    self._store(batch, checker, report)
+                except BackoError as error:
+                    error.add_note(
+                        f"Before that, {report.created} items were created and"
+                        f" {report.updated} updated: these are stored."
+                    )
+                    raise
         return report
 
     def _store(
