@@ -17,16 +17,16 @@ from rich.text import Text
 
 from backo.backoffice import Backoffice
 from backo.cli import failures
-from backo.cli.console import console, progress, say
+from backo.cli.console import console, plain, progress, say
 from backo.cli.failures import CommandError, UsageError
 from backo.cli.output import replacing
-from backo.cli.targets import Target, load_office
+from backo.cli.targets import CollectionName, Target, load_collection
 from backo.collection import Collection
 from backo.errors import BackoError, FilterError, ValidationError
 from backo.exchange.exporting import Export
 from backo.exchange.importing import ImportReport, Progress, RowFault, import_items
 from backo.exchange.rows import Format, Row
-from backo.query.strict import strict_loads
+from backo.query.parse import loads
 
 __all__ = ["export", "import_"]
 
@@ -36,12 +36,6 @@ MOST_SHOWN = 50
 ROW_LIMIT = 16
 """How many times as long as the body of a request a row may be."""
 
-CollectionName = Annotated[
-    str,
-    typer.Argument(
-        metavar="COLLECTION", help="The collection's name.", show_default=False
-    ),
-]
 FormatOption = Annotated[
     Format | None,
     typer.Option(
@@ -80,7 +74,7 @@ def export(
 
     Example: `backo export main:office books --output books.csv`
     """
-    found = _collection(load_office(target), collection)
+    _, found = load_collection(target, collection)
     chosen = form or (Format.JSONL if output is None else _format_of(output))
     wanted = _export(found, filter, view)
     count = found.db_handler.count()
@@ -90,7 +84,7 @@ def export(
 
     with _stdout() if output is None else replacing(output) as file:
         written = wanted.write(file, chosen, bar)
-    say(f"{written} items of {collection} are exported.")
+    say(f"Items of {collection}: {written}.")
 
 
 def import_(
@@ -146,8 +140,7 @@ def import_(
 
     Example: `backo import main:office books books.csv --dry-run`
     """
-    office = load_office(target)
-    found = _collection(office, collection)
+    office, found = load_collection(target, collection)
     chosen = form or (Format.JSONL if source == "-" else _format_of(Path(source)))
     told = _Told()
     with ExitStack() as open_files:
@@ -179,15 +172,6 @@ def import_(
 # -- what is meant -----------------------------------------------------------------
 
 
-def _collection(office: Backoffice, name: str) -> Collection:
-    if name not in office.collections:
-        listed = ", ".join(office.collections) or "none"
-        raise UsageError(
-            f"{office.name} has no collection {name}. Its collections: {listed}."
-        )
-    return office.collections[name]
-
-
 def _format_of(path: Path) -> Format:
     forms = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
     form = forms.get(path.suffix.lower())
@@ -200,13 +184,11 @@ def _format_of(path: Path) -> Format:
 
 def _export(collection: Collection, filter: str | None, view: str | None) -> Export:
     try:
-        tree = None if filter is None else strict_loads(filter)
+        tree = None if filter is None else loads(filter)
         return Export(collection, filter=tree, view=view)
     except FilterError as error:
         paths = {fault.path for fault in error.faults} - {"$"}
         raise UsageError(": ".join([*paths, str(error)])) from error
-    except ValueError as error:
-        raise UsageError(f"--filter is no JSON: {error}") from error
 
 
 # -- files -------------------------------------------------------------------------
@@ -279,8 +261,7 @@ class _Told:
         if len(self.first) < MOST_SHOWN:
             self.first.append(fault)
         if self.file is not None:
-            line = json.dumps(dataclasses.asdict(fault), ensure_ascii=False)
-            self.file.write(line + "\n")
+            self.file.write(json.dumps(dataclasses.asdict(fault)) + "\n")
 
     def show(self) -> None:
         if not self.first:
@@ -301,18 +282,16 @@ class _Told:
 
 
 def _printable(text: str) -> Text:
-    shown = "".join(
-        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text
-    )
+    shown = plain(text)
     return Text(shown if len(shown) <= 200 else f"{shown[:200]}…", overflow="fold")
 
 
 def _summary(report: ImportReport, *, dry_run: bool) -> None:
-    would = "would be " if dry_run else ""
-    faulty = f", {report.faulty} with faults ({report.faults})" if report.faulty else ""
+    faulty = f", with faults: {report.faulty}" if report.faulty else ""
+    items = "Items that would be" if dry_run else "Items"
     say(
-        f"{report.rows} rows{faulty}: {report.created} items {would}created,"
-        f" {report.updated} {would}updated."
+        f"Rows: {report.rows}{faulty}. {items} created: {report.created},"
+        f" updated: {report.updated}."
     )
 
 
@@ -320,6 +299,6 @@ def _warn_of_broken_links(office: Backoffice, target: str) -> None:
     broken = len(office.check_references())
     if broken:
         say(
-            f"Warning: {broken} links lack a half, or lead nowhere. If no other file is"
-            f" to come: backo check {target} --repair"
+            f"Broken links: {broken}. If their other halves come with no other file:"
+            f" backo check {target} --repair"
         )

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 __all__ = ["strict_loads"]
 
 
-def strict_loads(text: str) -> Any:
+def strict_loads(text: str | bytes) -> Any:
     """What the JSON ``text`` says.
 
     :raises ValueError: it is no JSON: ``NaN`` is none; or it has the same name twice in

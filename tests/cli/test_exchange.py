@@ -71,7 +71,7 @@ def test_the_bookcase_survives_import_export_and_import(
         file = tmp_path / f"{name}.{form}"
         file.write_text(render(rows), "utf-8", newline="")
         done = ran(tmp_path, "import", BOOKCASE, name, file, BOOKCASE_DATA=str(first))
-        assert f"{len(rows)} rows: {len(rows)} items created" in done.stderr
+        assert f"Rows: {len(rows)}. Items created: {len(rows)}, " in done.stderr
     assert bookcase(first).check_references() == []
     assert bookcase(first).nationalities.db_handler.count() == 249
     for name in COLLECTIONS:
@@ -114,7 +114,7 @@ def test_an_export_goes_to_stdout_or_takes_the_place_of_a_file(folder: Path) -> 
     ran(folder, "import", "main:office", "authors", "authors.csv")
     done = ran(folder, "export", "main:office", "authors", "--view", "client")
     assert [json.loads(line)["name"] for line in done.stdout.splitlines()] == ["A", "B"]
-    assert done.stderr.endswith("2 items of authors are exported.\n")
+    assert done.stderr.endswith("Items of authors: 2.\n")
     out = folder / "out.csv"
     out.write_text("old", "utf-8")
     done = ran(
@@ -144,9 +144,9 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["nope"], "office has no collection nope. Its collections: authors, books."),
+        (["nope"], "main:office has no collection 'nope'. Its own: authors, books."),
         (["authors", "--output", "out.txt"], "The name out.txt tells no format"),
-        (["authors", "--filter", "{"], "--filter is no JSON"),
+        (["authors", "--filter", "{"], "filter: not valid JSON"),
         (["authors", "--filter", '{"nope": 1}'], "$.nope: "),
         (["authors", "--view", "nope"], "there is no view 'nope'; there are client"),
         (["authors", "--format", "xml"], "xml"),
@@ -191,7 +191,7 @@ def test_every_fault_is_shown_and_written_and_nothing_is_stored(folder: Path) ->
     assert done.returncode == 1
     assert "there is no item 'nobody' in authors" in done.stderr
     assert "is the id of line 2 too" in done.stderr
-    assert "4 rows, 3 with faults (3): 0 items created" in done.stderr
+    assert "Rows: 4, with faults: 3. Items created: 0, updated: 0." in done.stderr
     assert "\x1b" not in done.stderr
     lines = (folder / "e.jsonl").read_text("utf-8").splitlines()
     told = [json.loads(line) for line in lines]
@@ -201,6 +201,15 @@ def test_every_fault_is_shown_and_written_and_nothing_is_stored(folder: Path) ->
         (5, "\x1b[31m", "$.author", "unknown_reference"),
     ]
     assert ids(folder, "books") == []
+
+
+def test_what_no_file_could_hold_is_written_all_the_same(folder: Path) -> None:
+    (folder / "bad.jsonl").write_text('{"_id": "\\ud800", "name": "N"}', "utf-8")
+    done = backo(
+        folder, "import", "main:office", "authors", "bad.jsonl", "--errors", "e.jsonl"
+    )
+    assert done.returncode == 1
+    assert json.loads((folder / "e.jsonl").read_text("utf-8"))["_id"] == "\ud800"
 
 
 def test_only_the_first_faults_are_shown(folder: Path) -> None:
@@ -213,7 +222,7 @@ def test_only_the_first_faults_are_shown(folder: Path) -> None:
 
 def test_a_dry_run_stores_nothing(folder: Path) -> None:
     done = ran(folder, "import", "main:office", "authors", "authors.csv", "--dry-run")
-    assert "2 rows: 2 items would be created, 0 would be updated." in done.stderr
+    assert "Rows: 2. Items that would be created: 2, updated: 0." in done.stderr
     assert ids(folder) == []
 
 
@@ -226,7 +235,7 @@ def test_batches_updates_and_stdin(folder: Path) -> None:
         cwd=folder, env=environment(), input=rows, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "3 rows, 1 with faults (1): 1 items created, 1 updated." in done.stderr
+    assert "Rows: 3, with faults: 1. Items created: 1, updated: 1." in done.stderr
     assert ids(folder) == ["a", "b", "c"]
     kept = ran(folder, "export", "main:office", "authors", "--filter", '{"_id": "a"}')
     assert json.loads(kept.stdout)["name"] == "new"
@@ -249,7 +258,7 @@ def test_what_was_restored_without_its_other_half_is_told(folder: Path) -> None:
         '{"_id": "x", "title": "X", "author": "a"}', "utf-8"
     )
     done = ran(folder, "import", "main:office", "books", "b.jsonl", "--restore")
-    assert "Warning: 1 links lack a half" in done.stderr
+    assert "Broken links: 1. " in done.stderr
     assert "backo check main:office --repair" in done.stderr
     ran(folder, "check", "main:office", "--repair")
 
