@@ -217,7 +217,7 @@ def faults_of_failure(error: Exception) -> list[Fault]:
         return list(faults)
     if isinstance(error, BackoError):
         return [Fault("$", str(error), error.code)]
-    return [Fault("$", f"{type(error).__name__}: {error}", "error")]
+    return [Fault("$", f"{type(error).__name__}: {error}", "invalid")]
 
 
 def _storable(document: Document) -> list[Fault]:

@@ -64,6 +64,10 @@ def read_rows(
 class _RowError(Exception):
     """Why a row cannot be read."""
 
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class _Lines:
     """The lines of a file as text, as long as one row has no more bytes of them than
@@ -130,21 +134,21 @@ def _json_rows(lines: _Lines) -> Iterator[Row]:
             if text.strip():
                 yield Row(lines.first, _object(text))
         except _RowError as error:
-            yield _unreadable(lines, str(error))
+            yield _unreadable(lines, str(error), error.code)
 
 
 def _object(text: str) -> Document:
     try:
         value = strict_loads(text)
     except ValueError as error:
-        raise _RowError(f"is no JSON: {error}") from error
+        raise _RowError(f"is no JSON: {error}", "not_json") from error
     if not isinstance(value, dict):
-        raise _RowError("is no JSON object")
+        raise _RowError("is no JSON object", "not_json")
     return value
 
 
-def _unreadable(lines: _Lines, message: str) -> Row:
-    return Row(lines.first, {}, (Fault("$", message, "unreadable"),))
+def _unreadable(lines: _Lines, message: str, code: str = "invalid") -> Row:
+    return Row(lines.first, {}, (Fault("$", message, code),))
 
 
 # -- CSV ---------------------------------------------------------------------------
@@ -166,7 +170,7 @@ def _header(
         names = next(reader, [])
     except (csv.Error, _RowError) as error:
         raise ValidationError(
-            [Fault("$", f"the header cannot be read: {error}", "unreadable")]
+            [Fault("$", f"the header cannot be read: {error}", "invalid")]
         ) from error
     by_name = {column.name: column for column in known}
     faults = list(_header_faults(names, by_name))
@@ -177,14 +181,14 @@ def _header(
 
 def _header_faults(names: Sequence[str], known: dict[str, Column]) -> Iterator[Fault]:
     if not names:
-        yield Fault("$", "the first line must name the columns", "unreadable")
+        yield Fault("$", "the first line must name the columns", "invalid")
     for at, name in enumerate(names):
         if name not in known:
             listed = ", ".join(known)
             message = f"there is no column {name!r:.100}; there are {listed}"
             yield Fault("$", message, "unknown_field")
         elif name in names[:at]:
-            yield Fault("$", f"the column {name} is there twice", "duplicate_column")
+            yield Fault("$", f"the column {name} is there twice", "invalid")
 
 
 def _records(
@@ -195,7 +199,7 @@ def _records(
         try:
             cells = next(reader, None)
         except _RowError as error:
-            yield _unreadable(lines, str(error))
+            yield _unreadable(lines, str(error), error.code)
         except csv.Error as error:
             yield _unreadable(lines, f"is no CSV: {error}")
         else:

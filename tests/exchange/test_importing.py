@@ -146,7 +146,7 @@ def test_every_fault_of_every_row_is_told_and_nothing_is_stored(
         (3, "$._id", "duplicate_id"),
         (3, "$.author", "unknown_reference"),
         (3, "$._meta", "read_only"),
-        (4, "$", "unreadable"),
+        (4, "$", "not_json"),
         (5, "$._id", "duplicate_id"),
         (6, "$._id", "type"),
         (7, "$._id", "type"),
@@ -175,7 +175,7 @@ def test_a_constraint_is_a_fault_and_so_is_whatever_it_raises(store: Any) -> Non
     faults = imported(office.books, lines(*rows))[1]
     assert faults_by_line(faults) == [
         (2, "$.number", "constraint"),
-        (3, "$", "error"),
+        (3, "$", "invalid"),
     ]
     assert "ZeroDivisionError" in faults[1].message
     assert stored(office.books) == []
