@@ -74,22 +74,43 @@ def test_rows_of_one_file_may_point_to_those_before(office: Backoffice) -> None:
     assert [one.get("sequel") for one in stored(office.books)].count("x") == 1
 
 
-def test_rights_are_not_asked(store: Any) -> None:
-    never = dict.fromkeys(("can_read", "can_create", "can_modify"), False)
-    asked = {one: lambda _right, _item: False for one in never}
-    for rights in (never, asked):
-        office = shop(
-            lambda _name: DBMemoryConnector(),
-            rights,
-            mark=String(can_modify=lambda _right, _item: False, can_read=False),
-        )
-        assert imported(office.authors, lines({"_id": "a", "name": "A"}))[1] == []
-        row = {"_id": "x", "title": "X", "author": "a", "mark": "m"}
-        assert imported(office.books, lines(row))[1] == []
-        row = {"_id": "x", "mark": "n"}
-        assert imported(office.books, lines(row), update=True)[1] == []
-        assert stored(office.books)[0]["mark"] == "n"
-        assert stored(office.authors)[0]["books"] == ["x"]
+def refused(_right: str, _item: Any) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("right", [False, refused])
+@pytest.mark.parametrize(
+    "added", [{}, {"mark": String(can_modify=refused, can_read=False)}]
+)
+def test_rights_are_not_asked(right: Any, added: dict[str, Any]) -> None:
+    rights = dict.fromkeys(("can_read", "can_create", "can_modify"), right)
+    office = shop(lambda _name: DBMemoryConnector(), rights, **added)
+    assert imported(office.authors, lines({"_id": "a", "name": "A"}))[1] == []
+    guarded = dict.fromkeys(added, "m")
+    row: dict[str, Any] = {"_id": "x", "title": "X", "author": "a", **guarded}
+    assert imported(office.books, lines(row))[1] == []
+    assert stored(office.authors)[0]["books"] == ["x"]
+    row = {"_id": "x", "author": None, **dict.fromkeys(added, "n")}
+    assert imported(office.books, lines(row), update=True)[1] == []
+    row = {"_id": "x", "author": "a"}
+    assert imported(office.books, lines(row), update=True)[1] == []
+    assert stored(office.books)[0].get("mark", "n") == "n"
+    assert stored(office.authors)[0]["books"] == ["x"]
+
+
+def test_handlers_may_set_what_users_may_not() -> None:
+    def note(_event: str, root: Any, _me: Any, **_kwargs: Any) -> None:
+        root.note = f"{root.title}!"
+
+    office = shop(
+        lambda _name: DBMemoryConnector(),
+        note=String(can_modify=refused),
+        mark=String(on=[("before_save", note)]),
+    )
+    assert imported(office.books, lines({"_id": "x", "title": "X"}))[1] == []
+    row = lines({"_id": "x", "title": "Y"})
+    assert imported(office.books, row, update=True)[1] == []
+    assert stored(office.books)[0]["note"] == "Y!"
 
 
 def test_computed_values_transforms_and_handlers_do_their_part(store: Any) -> None:
@@ -352,6 +373,26 @@ def test_updates_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     assert {key: document[key] for key in values} == values
 
 
+def test_what_somebody_else_changes_meanwhile_is_kept() -> None:
+    class Shared(DBMemoryConnector):
+        others = 1
+
+        def compare_and_set(
+            self, _id: str, expected: dict[str, Any], new: dict[str, Any]
+        ) -> bool:
+            if self.others:
+                self.others -= 1
+                self.save(_id, {**expected, "pages": 7})
+            return super().compare_and_set(_id, expected, new)
+
+    office = shop(lambda _name: Shared())
+    office.books.create({"_id": "x", "title": "X"})
+    row = lines({"_id": "x", "title": "Y"})
+    assert imported(office.books, row, update=True)[1] == []
+    [document] = stored(office.books)
+    assert (document["title"], document["pages"]) == ("Y", 7)
+
+
 # --- Whole documents --------------------------------------------------------------
 
 
@@ -386,6 +427,7 @@ def test_a_document_to_be_restored_is_checked_against_the_whole_schema(
         lambda _name: DBMemoryConnector(),
         secret=Int(max=5, can_read=False),
         odd=Int(constraint=lambda _root, value, _old: value % 2 == 1),
+        some=Int(required=True, exists=lambda _value, root: root.title == "more"),
     )
     rows = lines(
         {"title": "no id"},
@@ -393,6 +435,7 @@ def test_a_document_to_be_restored_is_checked_against_the_whole_schema(
         {"_id": "2", "title": "T", "secret": 6},
         {"_id": "3", "title": "T", "odd": 2},
         {"_id": "4", "title": "T", "odd": 3, "author": "not here yet"},
+        {"_id": "5", "title": "more"},
     )
     faults = imported(office.books, rows, whole=True)[1]
     assert faults_by_line(faults) == [
@@ -400,6 +443,7 @@ def test_a_document_to_be_restored_is_checked_against_the_whole_schema(
         (2, "$._meta.ctime", "format"),
         (3, "$.secret", "max"),
         (4, "$.odd", "constraint"),
+        (6, "$.some", "constraint"),
     ]
     assert stored(office.books) == []
 
