@@ -126,10 +126,13 @@ class Item(Dict):
         document: dict[str, Any] | None = self.__dict__["_document"]
         return document
 
-    def create(self, obj: dict[str, Any], **kwargs: Any) -> None:
+    def create(
+        self, obj: dict[str, Any], *, unasked: bool = False, **kwargs: Any
+    ) -> None:
         """Fill the item with ``obj`` and store it as a new one.
 
         ``kwargs`` (``transaction_id``, ``m_path``, …) reach the event handlers.
+        ``unasked``: whoever the current user is, no right is asked for.
 
         :raises BackoError: the item is set already.
         :raises DBError: the id is already there, or the store failed.
@@ -137,20 +140,24 @@ class Item(Dict):
         :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
         """
         self._expect(Life.UNSET, "create")
-        with self._writing(kwargs) as known:
-            self._create(obj, known)
+        rights = self._rights_off() if unasked else nullcontext()
+        with rights, self._writing(kwargs) as known:
+            self._create(obj, known, unasked=unasked)
 
-    def _create(self, obj: dict[str, Any], kwargs: dict[str, Any]) -> None:
+    def _create(
+        self, obj: dict[str, Any], kwargs: dict[str, Any], *, unasked: bool
+    ) -> None:
         home = self._at_home()
         given = {key: value for key, value in obj.items() if key != "_id"}
         self.__dict__["_node_fresh"] = True
         self.set(given)
-        home.require("create", self)
+        if not unasked:
+            home.require("create", self)
         self.trigg("before_save", **kwargs)
         document = self._to_store(created=True)
         if obj.get("_id") is not None:
             document["_id"] = _id_of(obj["_id"])
-        home.links.require(None, document)
+        home.links.require(None, document, unasked=unasked)
         document = {"_id": home.store.create(document), **document}
         self._accept(document)
         self._follow(None, document, kwargs)

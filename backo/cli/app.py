@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from backo.cli import checking, demonstrating, describing, migrating, serving
+from backo.cli import (
+    checking,
+    demonstrating,
+    describing,
+    exchanging,
+    migrating,
+    serving,
+)
 from backo.cli.failures import guarded
 
 __all__ = ["app"]
@@ -54,6 +61,8 @@ for command in (
     describing.openapi,
     checking.check,
     migrating.migrate,
+    exchanging.export,
+    exchanging.import_,
     demonstrating.demo,
 ):
-    app.command()(guarded(command))
+    app.command(command.__name__.rstrip("_"))(guarded(command))

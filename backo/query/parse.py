@@ -12,11 +12,10 @@ object are and-ed. Fields of the items that references point to can be named whe
 ``neighbours`` knows their collections.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 from stricto import GenericType, Operator, SFilter
 
@@ -52,6 +51,7 @@ from backo.query.paging import (
     parse_page,
     parse_sort,
 )
+from backo.query.strict import strict_loads
 from backo.query.values import from_python, read_text
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
@@ -113,23 +113,9 @@ def loads(text: str | bytes) -> Any:
     :raises FilterError: it is not JSON.
     """
     try:
-        return json.loads(
-            text, object_pairs_hook=_members, parse_constant=_refuse_constant
-        )
-    except (ValueError, RecursionError) as error:
+        return strict_loads(text)
+    except ValueError as error:
         raise FilterError(f"not valid JSON: {error}", path="filter") from error
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; a name given twice is refused, for one of the two would be lost."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("an object has the same name twice")
-    return members
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
 
 
 # -- query strings -----------------------------------------------------------------

@@ -73,21 +73,28 @@ class Links:
             for name in sorted(self.around.graph.neighbours(self.name))
         ]
 
-    def require(self, before: Document | None, after: Document) -> None:
-        """Pass if every item that ``after`` newly points to is there.
+    def require(
+        self, before: Document | None, after: Document, *, unasked: bool = False
+    ) -> None:
+        """Pass if every item that ``after`` newly points to is there; ``unasked``: for
+        whomever.
 
         :raises UnknownReferenceError: one is not, or not for the current user.
         """
-        faults = self.unknown(before, after)
+        faults = self.unknown(before, after, unasked=unasked)
         if faults:
             raise UnknownReferenceError(faults)
 
-    def unknown(self, before: Document | None, after: Document) -> list[Fault]:
+    def unknown(
+        self, before: Document | None, after: Document, *, unasked: bool = False
+    ) -> list[Fault]:
         """What of all that ``after`` newly points to is not there for the current
-        user."""
+        user; ``unasked``: for nobody."""
         if not self.kept:
             return []
-        return unknown_targets(self.around.graph, self.name, before, after, self)
+        reads = _Unasked(self) if unasked else self
+        graph, there = self.around.graph, reads.readable
+        return unknown_targets(graph, self.name, before, after, there)
 
     def impossible(self, before: Document, after: Document) -> list[Fault]:
         """Why ``before`` cannot become ``after``, whatever the current user may read:
@@ -96,7 +103,7 @@ class Links:
         if not self.kept:
             return []
         graph, reads = self.around.graph, _Unasked(self)
-        faults = unknown_targets(graph, self.name, before, after, reads)
+        faults = unknown_targets(graph, self.name, before, after, reads.readable)
         work = plan_change(graph, (self.name, after["_id"]), before, after, reads)
         for (name, _id), edits in work.edits.items():
             # Those of the same collection may be about to change themselves.

@@ -20,6 +20,7 @@ __all__ = [
     "Key",
     "Reads",
     "RefusedEditError",
+    "There",
     "Work",
     "edited",
     "plan_change",
@@ -30,6 +31,8 @@ __all__ = [
 type Document = dict[str, Any]
 type Key = tuple[str, str]
 """A document: its collection and its id."""
+type There = Callable[[str, Iterable[str]], Collection[str]]
+"""Given a collection's name and ids, which of them are there."""
 
 
 class Reads(Protocol):
@@ -37,9 +40,6 @@ class Reads(Protocol):
 
     def documents(self, name: str, ids: Iterable[str]) -> dict[str, Document]:
         """The stored documents of a collection by their ids, as far as they exist."""
-
-    def readable(self, name: str, ids: Iterable[str]) -> Collection[str]:
-        """Which of these ids are there for the current user."""
 
     def holding(self, end: End, _id: str) -> list[Document]:
         """The documents that have that id at that end."""
@@ -101,17 +101,16 @@ def plan_change(
 
 
 def unknown_targets(
-    graph: Graph, name: str, before: Document | None, after: Document, reads: Reads
+    graph: Graph, name: str, before: Document | None, after: Document, there: There
 ) -> list[Fault]:
-    """What of all that ``after`` points to and ``before`` did not is not there, or not
-    for the current user."""
+    """What of all that ``after`` points to and ``before`` did not is not there."""
     faults = []
     for end in graph.links(name):
         target, old = end.reference.collection, frozenset(ids_at(before, end))
         added = [_id for _id in ids_at(after, end) if _id not in old]
         # An item may point to itself before it is stored.
         asked = [_id for _id in added if (target, _id) != (name, after.get("_id"))]
-        there = reads.readable(target, asked) if asked else ()
+        known = there(target, asked) if asked else ()
         faults += [
             Fault(
                 end.path,
@@ -119,7 +118,7 @@ def unknown_targets(
                 "unknown_reference",
             )
             for _id in asked
-            if _id not in there
+            if _id not in known
         ]
     return faults
 

@@ -98,8 +98,19 @@ def compile_models(plan: ItemPlan) -> ItemModels:
 
 
 def stored_model(plan: ItemPlan) -> type[DocumentModel]:
-    """What a store keeps: defaults filled in, all else that is there left out."""
-    return _model(f"{component_name(plan.name)}Stored", plan.root, Use.STORE)
+    """What a store keeps: defaults filled in, all else that is there left out. Fields
+    that some items have not are not required."""
+    root = _with_optional(plan.root)
+    return _model(f"{component_name(plan.name)}Stored", root, Use.STORE)
+
+
+def _with_optional(field: FieldPlan) -> FieldPlan:
+    return dataclasses.replace(
+        field,
+        required=field.required and not field.conditional,
+        fields=tuple(_with_optional(child) for child in field.fields),
+        element=None if field.element is None else _with_optional(field.element),
+    )
 
 
 def input_model(name: str, root: FieldPlan) -> type[DocumentModel]:
