@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from backo.connectors.sqlite import DBSqliteConnector
 from backo.connectors.store import Store
 from backo.connectors.transactions import Turn
 from backo.connectors.yml import DBYmlConnector
-from backo.errors import BackoError, ConflictError, DBError
+from backo.errors import BackoError, ConflictError, DBError, NotFoundError
 from backo.transaction import current_unit, unit_of_work
 from tests.conformance.conftest import SixMethods
 
@@ -362,6 +363,44 @@ def test_what_others_changed_meanwhile_stays() -> None:
         "own": {"k": 1, "m": 3},
         "new": 1,
     }
+
+
+class Shared(SixMethods):
+    """A store that another process writes to just before each write of this one."""
+
+    def __init__(self, others: Document | None) -> None:
+        super().__init__()
+        self.items["a"] = {"_id": "a", "n": 1}
+        self.others = others
+
+    def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
+        self._meanwhile()
+        return super().compare_and_set(_id, expected, new)
+
+    def compare_and_delete(self, _id: str, expected: Document) -> bool:
+        self._meanwhile()
+        return super().compare_and_delete(_id, expected)
+
+    def _meanwhile(self) -> None:
+        if self.others is None:
+            self.items.clear()
+        else:
+            self.items["a"] = self.others
+
+
+@pytest.mark.parametrize("others", [{"_id": "a", "n": 7}, None], ids=["set", "gone"])
+@pytest.mark.parametrize("new", [{"_id": "a", "n": 2}, None], ids=["set", "delete"])
+def test_a_write_that_somebody_else_was_faster_than_is_not_undone(
+    others: Document | None, new: Document | None
+) -> None:
+    shared, before = Shared(others), {"_id": "a", "n": 1}
+    with suppress(Failure, NotFoundError), unit_of_work(stores=[shared]):
+        if new is None:
+            assert not Store(shared).compare_and_delete("a", before)
+        else:
+            assert not Store(shared).compare_and_set("a", before, new)
+        raise Failure
+    assert shared.items == ({} if others is None else {"a": others})
 
 
 def test_what_others_deleted_stays_deleted() -> None:

@@ -1,5 +1,7 @@
 """Recorded undo, for stores that have no transactions of their own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backo.connectors.restriction import unrestricted
@@ -71,6 +73,19 @@ class RecordedTransaction(TurnTransaction[Change]):
                 None if after is None else {**after, "_id": _id},
             )
         )
+
+    @contextmanager
+    def noted(
+        self, _id: str, before: Document, after: Document | None
+    ) -> Iterator[None]:
+        """Around a write to a document that is there."""
+        self.note(_id, before, after)
+        try:
+            yield
+        except NotFoundError:
+            # Somebody else has deleted it: there is nothing to undo.
+            self.log.forget_last()
+            raise
 
     def stored(self, _id: str) -> Document | None:
         """The document as it is now; None when there is none."""

@@ -1,6 +1,7 @@
 """A store as the unit of work in progress writes to it."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from backo.connectors.base import DBConnector, Document
 from backo.connectors.recorded import RecordedTransaction
@@ -40,17 +41,13 @@ class Store:
     def save(self, _id: str, document: Document) -> None:
         """Replace the document. :raises NotFoundError:"""
         transaction = self.connector.join()
-        if isinstance(transaction, RecordedTransaction):
-            transaction.note(_id, self.connector.get_by_id(_id), document)
-        with self._turn(transaction):
+        with self._noted(transaction, _id, document), self._turn(transaction):
             self.connector.save(_id, document)
 
     def delete_by_id(self, _id: str) -> bool:
         """Delete the document, and give True. :raises NotFoundError:"""
         transaction = self.connector.join()
-        if isinstance(transaction, RecordedTransaction):
-            transaction.note(_id, self.connector.get_by_id(_id), None)
-        with self._turn(transaction):
+        with self._noted(transaction, _id, None), self._turn(transaction):
             return self.connector.delete_by_id(_id)
 
     def compare_and_set(self, _id: str, expected: Document, new: Document) -> bool:
@@ -58,25 +55,53 @@ class Store:
 
         :raises NotFoundError: it is gone.
         """
-        self._note_expected(_id, expected, new)
-        return self.connector.compare_and_set(_id, expected, new)
+        return self._compared(
+            _id,
+            expected,
+            new,
+            lambda: self.connector.compare_and_set(_id, expected, new),
+        )
 
     def compare_and_delete(self, _id: str, expected: Document) -> bool:
         """Delete the document if it still is ``expected``, and tell whether it was.
 
         :raises NotFoundError: it is gone.
         """
-        self._note_expected(_id, expected, None)
-        return self.connector.compare_and_delete(_id, expected)
+        return self._compared(
+            _id,
+            expected,
+            None,
+            lambda: self.connector.compare_and_delete(_id, expected),
+        )
 
-    def _note_expected(
-        self, _id: str, expected: Document, new: Document | None
-    ) -> None:
+    def _compared(
+        self,
+        _id: str,
+        expected: Document,
+        new: Document | None,
+        attempt: Callable[[], bool],
+    ) -> bool:
+        """Whether ``attempt`` put ``new`` in the place of ``expected``; it is noted, to
+        be undone."""
         transaction = self.connector.join()
-        if isinstance(transaction, RecordedTransaction):
-            before = transaction.stored(_id)
-            if before is not None and same_document(before, expected):
-                transaction.note(_id, before, new)
+        if not isinstance(transaction, RecordedTransaction):
+            return attempt()
+        before = transaction.stored(_id)
+        if before is None or not same_document(before, expected):
+            return attempt()
+        with transaction.noted(_id, before, new):
+            done = attempt()
+        if not done:
+            # Undoing it would undo what somebody else has just written.
+            transaction.log.forget_last()
+        return done
+
+    def _noted(
+        self, transaction: Transaction | None, _id: str, after: Document | None
+    ) -> AbstractContextManager[None]:
+        if not isinstance(transaction, RecordedTransaction):
+            return nullcontext()
+        return transaction.noted(_id, self.connector.get_by_id(_id), after)
 
     def _turn(self, transaction: Transaction | None) -> AbstractContextManager[None]:
         """Where a unit would be held up by nothing else: the turn that it holds."""

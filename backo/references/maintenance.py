@@ -16,6 +16,7 @@ from backo.references.work import (
     Edit,
     RefusedEditError,
     Work,
+    contradictions,
     edited,
     plan_change,
     plan_deletion,
@@ -80,7 +81,11 @@ class Links:
         whomever.
 
         :raises UnknownReferenceError: one is not, or not for the current user.
+        :raises SConstraintError: both ends of a link of the item with itself are given,
+            and do not agree.
         """
+        for one in self._contradictions(before, after):
+            raise SConstraintError("{0}: {1}", one.path, one.message)
         faults = self.unknown(before, after, unasked=unasked)
         if faults:
             raise UnknownReferenceError(faults)
@@ -96,6 +101,11 @@ class Links:
         graph, there = self.around.graph, reads.readable
         return unknown_targets(graph, self.name, before, after, there)
 
+    def _contradictions(self, before: Document | None, after: Document) -> list[Fault]:
+        if not self.kept:
+            return []
+        return contradictions(self.around.graph, self.name, before, after)
+
     def impossible(self, before: Document, after: Document) -> list[Fault]:
         """Why ``before`` cannot become ``after``, whatever the current user may read:
         what it newly points to is not there, or items of other collections, as they
@@ -103,7 +113,8 @@ class Links:
         if not self.kept:
             return []
         graph, reads = self.around.graph, _Unasked(self)
-        faults = unknown_targets(graph, self.name, before, after, reads.readable)
+        faults = self._contradictions(before, after)
+        faults += unknown_targets(graph, self.name, before, after, reads.readable)
         work = plan_change(graph, (self.name, after["_id"]), before, after, reads)
         for (name, _id), edits in work.edits.items():
             # Those of the same collection may be about to change themselves.

@@ -22,6 +22,7 @@ __all__ = [
     "RefusedEditError",
     "There",
     "Work",
+    "contradictions",
     "edited",
     "plan_change",
     "plan_deletion",
@@ -120,6 +121,24 @@ def unknown_targets(
             for _id in asked
             if _id not in known
         ]
+    return faults
+
+
+def contradictions(
+    graph: Graph, name: str, before: Document | None, after: Document
+) -> list[Fault]:
+    """Where ``after`` newly points to itself at one end of a link, and to another item
+    at the other end, which has room for one only."""
+    own, faults = after.get("_id"), []
+    for end in graph.links(name):
+        back = graph.reverse_of(end)
+        if back is None or back.collection != name or not back.single:
+            continue
+        held = ids_at(after, back)
+        given = held and held != ids_at(before, back)
+        if given and own not in held and own in ids_at(after, end):
+            words = f"must be the item itself, as {end.path} is"
+            faults.append(Fault(back.path, words, "constraint"))
     return faults
 
 

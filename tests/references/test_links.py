@@ -243,6 +243,29 @@ def test_a_collection_may_point_to_itself(office: Office) -> None:
 # -- what is not there -------------------------------------------------------------
 
 
+def test_an_item_cannot_point_to_itself_at_one_end_and_elsewhere_at_the_other(
+    office: Office,
+) -> None:
+    made = office(
+        people={
+            "guards": Ref(coll="people", field="$.guarded"),
+            "guarded": Ref(coll="people", field="$.guards"),
+        }
+    )
+    made.people.create({"_id": "a"})
+    made.people.create({"_id": "b"})
+    item = made.people.get_by_id("b")
+    item.set({"guards": "b", "guarded": "a"})
+    with pytest.raises(SConstraintError, match=r"\$.guarded: must be the item itself"):
+        item.save()
+    for path in ("guards", "guarded"):
+        assert held(made, "people", "a", path) is None
+        assert held(made, "people", "b", path) is None
+    item.set({"guards": "b", "guarded": "b"})
+    item.save()
+    assert made.check_references() == []
+
+
 def test_an_unknown_target_changes_nothing(office: Office) -> None:
     shop = office(**one_to_many())
     with pytest.raises(NotFoundError) as caught:
