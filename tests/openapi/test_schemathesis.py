@@ -13,8 +13,10 @@ from tests.openapi.running import running
 HERE = Path(__file__).parent
 
 # What the kitchen sink serves takes long to make examples of: fewer are enough to see
-# what its types do, the bookcase has the full number.
-CASES = [("bookcase", 200), ("kitchen", 10)]
+# what its types do, the bookcase has the full number. So do the hundred parameters of
+# each selection, which are those of its list.
+ONLY_SELECTIONS = ["--include-operation-id-regex", "_select_"]
+NO_SELECTIONS = ["--exclude-operation-id-regex", "_select_"]
 
 # Of all its kinds of operations at once schemathesis makes no example ("does not
 # support this part of it"), though of each alone it does: test_schemas.py tries them.
@@ -22,10 +24,20 @@ NOT_GENERATED = ["--exclude-operation-id", "composites_patch"]
 # The lists of the kitchen sink again, under another name.
 NOT_GENERATED += ["--exclude-operation-id-regex", "_select__all$"]
 
+CASES = [
+    ("bookcase", 200, NO_SELECTIONS),
+    ("bookcase", 10, ONLY_SELECTIONS),
+    ("kitchen", 10, NOT_GENERATED),
+]
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "examples"), CASES)
-def test_schemathesis_finds_nothing(name: str, examples: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "examples", "which"), CASES, ids=["bookcase", "selections", "kitchen"]
+)
+def test_schemathesis_finds_nothing(
+    name: str, examples: int, which: list[str], tmp_path: Path
+) -> None:
     # Both adapters at once: each run keeps one core busy.
     folders = [tmp_path / adapter for adapter in ("fastapi", "flask")]
     with ExitStack() as stack:
@@ -33,14 +45,16 @@ def test_schemathesis_finds_nothing(name: str, examples: int, tmp_path: Path) ->
         for folder in folders:
             folder.mkdir()
             url = stack.enter_context(running(folder.name, name, folder))
-            runs.append(stack.enter_context(_schemathesis(url, name, examples, folder)))
+            runs.append(
+                stack.enter_context(_schemathesis(url, name, examples, which, folder))
+            )
         outputs = [run.communicate()[0] for run in runs]
     wrong = [text for run, text in zip(runs, outputs, strict=True) if run.returncode]
     assert not wrong, "\n".join(wrong)
 
 
 def _schemathesis(
-    url: str, name: str, examples: int, folder: Path
+    url: str, name: str, examples: int, which: list[str], folder: Path
 ) -> subprocess.Popen[str]:
     path = {"bookcase": "bookcase", "kitchen": "kitchen-sink"}[name]
     return subprocess.Popen(
@@ -49,7 +63,7 @@ def _schemathesis(
         + ["run", f"{url}/{path}/_openapi", "--checks", "all", "--no-color"]
         + ["--phases", "examples,fuzzing", "--continue-on-failure"]
         + ["--max-examples", str(examples), "--warnings", "off"]
-        + (NOT_GENERATED if name == "kitchen" else []),
+        + which,
         cwd=folder,
         env=os.environ
         | {
