@@ -264,6 +264,16 @@ def test_a_mistake_is_found_when_a_selection_is_registered(
     assert list(made.selections) == ["_all"]
 
 
+def test_two_operations_of_one_name_are_refused() -> None:
+    office = Backoffice("office")
+    for name in ("books", "books_select"):
+        item = Item({"n": Int()})
+        office.register_collection(Collection(name, item, DBMemoryConnector()))
+    office.books.register_selection("list", Selection(["$.n"]))
+    with pytest.raises(SSyntaxError, match=r"books_select: .*books_select_list"):
+        office.build_routes(Flask("app"))
+
+
 @pytest.mark.parametrize("name", ["_all", "all", "a b", "", "x/y", "s", "S"])
 def test_a_name_that_is_taken_or_no_name_is_refused(name: str) -> None:
     made = shelf()
