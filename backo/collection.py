@@ -397,7 +397,7 @@ class Collection(Declaration):
             "selections": {
                 name: one.get_schema()
                 for name, one in self.selections.items()
-                if not self.forbids("read") and one.can_read()
+                if one.can_read()
             },
         }
 

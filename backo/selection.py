@@ -23,7 +23,7 @@ from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, Right
 from backo.schema.rows import row_model
-from backo.visible import Document, Row, Visible
+from backo.visible import Document, Row, Visible, developers_own
 
 __all__ = ["ALL", "CollectionAddon", "Selection", "SelectionOwner", "is_readable"]
 
@@ -220,7 +220,10 @@ class Selection(CollectionAddon):
         return self.right is False
 
     def can_read(self) -> bool:
-        """Whether the current user may read it."""
+        """Whether the current user may read it; nobody may where nobody may read the
+        collection."""
+        if self.owner.forbids("read"):
+            return False
         if callable(self.right):
             return self.right("read", self.owner.model) is True
         return self.right is not False
@@ -248,12 +251,15 @@ class Selection(CollectionAddon):
         selectors. Those that match its own filter and ``match_filter``, and that the
         current user may read.
 
-        :param page_size: how many at most; 0: all.
+        :param page_size: how many at most; 0: all. Neither number is negative.
         :param db_sort_object: the order; None: its own, or that of the ids.
         :raises SRightError: the current user may not read it.
         :raises FilterError: the filter or the sort names an unknown field or operator.
         """
         self.require()
+        _refuse_negative(
+            page_size=page_size, num_of_element_to_skip=num_of_element_to_skip
+        )
         plan = self.owner.plan
         look = self.owner.visible.neighbours(lambda _plan: is_readable)
         query = Query(
@@ -323,7 +329,9 @@ class Selection(CollectionAddon):
         declared = self.owner.visible.developers(wanted)
         if self.db_filter is None:
             return declared
-        return all_of([declared, self.owner.db_handler.own_filter(self.db_filter)])
+        with developers_own(f"{self.owner.name}: the db_filter of {self.name}"):
+            own = self.owner.db_handler.own_filter(self.db_filter)
+        return all_of([declared, own])
 
     def _sort(self) -> tuple[Any, ...]:
         return parse_sort(self.sort, self.owner.plan, everything, self._unlimited())
@@ -334,6 +342,12 @@ class Selection(CollectionAddon):
     def _source_of(self, name: str) -> Visible:
         visible: Visible = self.owner.get_other_collection(name).visible
         return visible
+
+
+def _refuse_negative(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 0:
+            raise FilterError("must not be negative", path=name)
 
 
 def _refuse(pairs: Pairs, names: set[str]) -> None:

@@ -8,11 +8,12 @@ What a caller asks is judged on what the caller may read; what the developer dec
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from backo.connectors.base import DBConnector, Query, decode_document
 from backo.documents import encode
-from backo.errors import NotFoundError, SSyntaxError
+from backo.errors import BackoError, FilterError, NotFoundError, SSyntaxError
 from backo.item import Home, Item
 from backo.query.builder import Neighbour
 from backo.query.filter import (
@@ -33,7 +34,7 @@ from backo.query.paths import paths_of
 from backo.references.joining import joined, values_across
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
-__all__ = ["Document", "Found", "Row", "Visible", "VisibleOwner"]
+__all__ = ["Document", "Found", "Row", "Visible", "VisibleOwner", "developers_own"]
 
 type Document = dict[str, Any]
 type Row = str | Document | Item
@@ -191,10 +192,14 @@ class Visible:
         return dataclasses.replace(query, filter=all_of([tree, self._own(own)]))
 
     def developers(self, declared: Any) -> Filter:
-        """A filter as the developer wrote it, ready for :meth:`page`."""
+        """A filter as the developer wrote it, ready for :meth:`page`.
+
+        :raises BackoError: it is not valid.
+        """
         look = self.whole_neighbours()
-        tree = parse_python(declared, self.owner.plan, everything, look)
-        return joined(tree, self._stored_values_of)
+        with developers_own(f"{self.owner.name}: a filter that is declared"):
+            tree = parse_python(declared, self.owner.plan, everything, look)
+            return joined(tree, self._stored_values_of)
 
     def _page_of_items(self, query: Query, own: Filter, *, total: bool) -> Found:
         if not total:
@@ -377,6 +382,16 @@ class Visible:
     def _other(self, name: str) -> "Visible":
         other: Visible = self.owner.get_other_collection(name).visible
         return other
+
+
+@contextmanager
+def developers_own(what: str) -> Iterator[None]:
+    """Inside, a filter that is not valid is no fault of the caller, who is told nothing
+    of it."""
+    try:
+        yield
+    except FilterError as error:
+        raise BackoError(f"{what} is not valid: {error}") from error
 
 
 def _parted(

@@ -14,6 +14,7 @@ from backo import (
     Backoffice,
     Collection,
     DBSqliteConnector,
+    Dict,
     FilterError,
     FrozenError,
     Int,
@@ -127,6 +128,23 @@ def test_a_store_that_breaks_the_schema_is_told_and_not_shown() -> None:
         made.selections["s"].select()
 
 
+def test_what_was_stored_before_a_field_was_there_is_as_in_the_list() -> None:
+    schema = {
+        "needed": String(required=True, default="x"),
+        "box": Dict({"size": Int(default=3)}),
+        "rows": List(Dict({"n": Int(default=4)})),
+    }
+    made = one(schema, item={"meta_data_handler": None})
+    made.register_selection(
+        "s", Selection(["$.needed", "$.box", "$.rows", "$.box.size", "$.rows.n"])
+    )
+    made.db_handler.create({"_id": "a", "rows": [{}, {"n": 1}]})
+    (whole,) = made.do_selection("_all", {})["result"]
+    (row,) = made.selections["s"].select()
+    assert row[:4] == list(whole.values())
+    assert row[4:] == [3, [4, 1]]
+
+
 # --- Which items ------------------------------------------------------------------
 
 
@@ -212,6 +230,38 @@ def test_the_order_is_its_own_where_none_is_asked_for() -> None:
     assert ids(made.do_selection("s", {"_sort": "-n"})["result"])[0] == "id5"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"filter": lambda: {"nothing": 1}},
+        {"filter": lambda: 5},
+        {"filter": lambda: {"n": "x"}},
+        {"db_filter": {"nothing": 1}},
+    ],
+    ids=["unknown", "number", "type", "db_filter"],
+)
+def test_a_declared_filter_that_is_wrong_is_no_fault_of_the_caller(
+    options: dict[str, Any],
+) -> None:
+    made = shelf()
+    made.register_selection("s", Selection(["$.n"], **options))
+    with pytest.raises(BackoError, match="things.* is not valid: "):
+        made.selections["s"].select()
+    answer = asking(made.backoffice)("things_select_s")  # type: ignore[arg-type]
+    assert answer.status == 500 and b"nothing" not in answer.body
+
+
+def test_what_refuse_filter_gives_is_no_fault_of_the_caller() -> None:
+    made = shelf(refuse_filter=lambda: {"nothing": 1})
+    assert asking(made.backoffice)("things_list").status == 500  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0), (0, -1), (2, -2)])
+def test_a_page_is_not_negative(numbers: tuple[int, int]) -> None:
+    with pytest.raises(FilterError, match="must not be negative"):
+        shelf().selections["_all"].select(None, *numbers)
+
+
 # --- Rights -----------------------------------------------------------------------
 
 
@@ -238,7 +288,16 @@ def test_a_selection_that_is_refused_to_everybody_is_no_operation() -> None:
 
 
 def test_a_collection_that_nobody_reads_gives_no_items() -> None:
-    assert shelf(can_read=False).select({}) == []
+    made = one({"n": Int()}, can_read=False)
+    made.register_selection("s", Selection(["$.n"]))
+    made.db_handler.create({"_id": "a", "n": 1})
+    assert made.select({}) == []
+    for name in ("s", "_all"):
+        with pytest.raises(SRightError):
+            made.selections[name].select()
+        with pytest.raises(SRightError):
+            made.do_selection(name, {})
+    assert made.get_meta()["selections"] == {}
 
 
 # --- Declaring --------------------------------------------------------------------
@@ -250,6 +309,7 @@ def test_a_collection_that_nobody_reads_gives_no_items() -> None:
         ({"selectors": "$.n"}, "must be a list"),
         ({"selectors": [1]}, "must be texts"),
         ({"selectors": ["$.nothing"]}, "things: selection s: .*nothing"),
+        ({"selectors": ["$.tags[0]x"]}, "nothing may follow"),
         ({"selectors": ["$.secret"]}, "things: selection s: .*secret"),
         ({"filter": {"nothing": 1}}, "things: selection s: unknown field"),
         ({"sort": "nothing"}, "things: selection s: unknown field"),
