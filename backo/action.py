@@ -4,10 +4,13 @@ business."""
 import copy
 import dataclasses
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Protocol
+
+import pydantic_core
 
 from backo.errors import (
     VALUE_ERRORS,
@@ -22,7 +25,7 @@ from backo.item import ATTEMPTS, Home, Item, Life
 from backo.schema.compiler import compile_item
 from backo.schema.meta import item_meta
 from backo.schema.models import DocumentModel, component_name, input_model, result_model
-from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.plan import FieldPlan, ItemPlan, Kind, Right
 from backo.schema.types import Dict, GenericType
 from backo.transaction import Unit
 from backo.visible import Document, Visible
@@ -151,9 +154,7 @@ class Registered:
     @property
     def takes_nothing(self) -> bool:
         """Whether an input without any field is valid."""
-        return not any(
-            one.required and one.default is None for one in self.plan.root.walk()
-        )
+        return not any(map(_needed, self.plan.root.fields))
 
     @property
     def component(self) -> str:
@@ -209,7 +210,7 @@ class Registered:
             "name": self.name,
             "description": self.plan.root.description,
             "rights": {right: self.allows(right, item) for right in ("see", "execute")},
-            "item": item_meta(self.plan.root, self.action),
+            "item": item_meta(self.plan.root, self._judging()),
         }
 
     # --- Doing it -----------------------------------------------------------------
@@ -251,16 +252,29 @@ class Registered:
             precondition(item.view("client"))
         with item.granted():
             result = self.action.__dict__["_trig"](filled, item, **self._taken(kwargs))
+            if isinstance(result, Iterator):
+                # What it still does is done before the item is saved.
+                result = list(result)
             if item.life is Life.UNSAVED:
                 item.save_over(item.document, **kwargs)
+        # The function may have switched them off: the answer is for the caller.
+        item.enable_permissions()
         return Outcome(self._encoded(result), item)
 
     def _filled(self, values: Document) -> Action:
-        """A copy of the action of its own, that holds the input."""
-        filled = copy.copy(self.action)
+        """A copy of the action of its own, that holds the input. What the caller may
+        set is asked; the function reads all of it."""
+        filled = self._judging()
         filled.__dict__["_node_fresh"] = True
         filled.set(values)
+        filled.disable_permissions()
         return filled
+
+    def _judging(self) -> Action:
+        """A copy of the action that asks for the rights of its fields."""
+        made = copy.copy(self.action)
+        made.enable_permissions()
+        return made
 
     def _taken(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         takes: frozenset[str] | None = self.action.__dict__["_takes"]
@@ -269,12 +283,12 @@ class Registered:
         return {name: value for name, value in kwargs.items() if name in takes}
 
     def _encoded(self, result: Any) -> Any:
-        """What the action gave, in document form where that is declared.
+        """What the action gave, as JSON has it.
 
-        :raises BackoError: it is not what was declared.
+        :raises BackoError: it is not what was declared, or JSON has no such values.
         """
         if self._result is None:
-            return plain(result)
+            return self._as_json(result)
         node = copy.copy(self._result.node)
         node.__dict__["_parent"] = None
         try:
@@ -284,7 +298,15 @@ class Registered:
                 f"{self.owner.name}: the result of {self.name} is not what is declared:"
                 f" {error}"
             ) from error
+        node.enable_permissions()
         return plain(node)
+
+    def _as_json(self, result: Any) -> Any:
+        try:
+            return pydantic_core.to_jsonable_python(plain(result))
+        except ValueError as error:
+            wrong = f"{self.owner.name}: the result of {self.name} is no JSON: {error}"
+            raise BackoError(wrong) from error
 
 
 def absent(collection: str, name: str) -> NotFoundError:
@@ -292,14 +314,28 @@ def absent(collection: str, name: str) -> NotFoundError:
     return NotFoundError(f"{collection}: there is no action {name!r:.100}")
 
 
+def _needed(field: FieldPlan) -> bool:
+    """Whether an input without the field, or what it holds, is not valid."""
+    if field.kind is Kind.DICT:
+        return any(map(_needed, field.fields))
+    return field.required and field.default is None
+
+
 def plain(value: Any) -> Any:
-    """``value`` with plain values in the place of Items and other nodes."""
-    if isinstance(value, Item) and value.life is not Life.UNSET:
+    """``value`` with plain values in the place of Items, as far as the current user may
+    read these, and of other nodes.
+
+    :raises ValueError: there is a number in it that is none.
+    """
+    if isinstance(value, Item) and value.at_home:
+        value.enable_permissions()
         return value.view("client")
     if isinstance(value, GenericType):
         return plain(value.get_encoded())
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset | Iterator):
         return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number there")
     return value

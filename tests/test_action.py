@@ -251,6 +251,63 @@ def test_a_result_that_is_not_what_is_declared_is_a_fault_of_ours() -> None:
     assert answer.status == 500 and b"text" not in answer.body
 
 
+@pytest.mark.parametrize(
+    "given", [float("nan"), [float("inf")], {"a": b"\xff"}, object(), {"a": {print}}]
+)
+def test_what_json_does_not_have_is_a_fault_of_ours_and_nothing_is_kept(
+    given: Any,
+) -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.n = 5
+        return given
+
+    made = doing(act)
+    with pytest.raises(BackoError, match="the result of act is no JSON"):
+        made.do_action("act", "a")
+    assert asking(made.backoffice)("things_do_act", _id="a").status == 500  # type: ignore[arg-type]
+    assert stored(made)["n"] == 1
+
+
+def test_a_generator_is_done_before_the_item_is_saved() -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.n = 2
+        yield 1
+        item.n = 3
+
+    made = doing(act)
+    assert made.do_action("act", "a") == [1]
+    assert stored(made)["n"] == 3
+
+
+def test_a_result_shows_what_the_document_says_of_it() -> None:
+    declared = {"n": Int(), "secret": String(can_read=False)}
+    made = doing(lambda _a, _i: {"n": 1, "secret": "s"}, result=declared)
+    assert made.do_action("act", "a") == {"n": 1}
+
+
+@pytest.mark.parametrize("returned", [True, False])
+def test_the_answer_shows_what_the_caller_may_read_whatever_the_function_did(
+    returned: bool,
+) -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.disable_permissions()
+        item.n = 2
+        return item if returned else None
+
+    made = doing(act)
+    made.model.add_to_model("guarded", String(can_read=of_somebody, default="g"))
+    made.model.add_to_model("secret", String(can_read=False, default="s"))
+    answer = json.loads(asking(made.backoffice)("things_do_act", _id="a").body)  # type: ignore[arg-type]
+    assert answer["n"] == 2
+    assert "guarded" not in answer and "secret" not in answer
+
+
+def test_a_deleted_item_is_answered_with_as_any_other() -> None:
+    made = doing(lambda _action, item: item.delete() or item)
+    made.model.add_to_model("inner", String(views=["!client"], default="x"))
+    assert "inner" not in made.do_action("act", "a")
+
+
 # --- Who may ----------------------------------------------------------------------
 
 
@@ -339,6 +396,21 @@ def test_the_rights_of_fields_hold_until_they_are_switched_off() -> None:
     assert stored(made)["n"] == 1
     made.do_action("act", "a", {"forced": True})
     assert (stored(made)["n"], stored(made)["fixed"]) == (5, "yes")
+
+
+def test_the_rights_of_the_fields_of_the_input_hold() -> None:
+    schema = {
+        "mine": Int(can_modify=of_somebody),
+        "word": String(can_read=False, required=True),
+    }
+    made = doing(lambda action, _item: [action.mine, action.word], schema)
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    answer = ask("things_do_act", {"mine": 1, "word": "w"}, _id="a")
+    assert (answer.status, errors(answer)) == (403, {"$.mine": "forbidden"})
+    told = made.get_meta()["actions"]["act"]["item"]["sub_scheme"]
+    assert (told["mine"]["rights"]["modify"], "word" in told) == (False, False)
+    current_user.set({"_id": "1", "login": "a"})
+    assert made.do_action("act", "a", {"mine": 1, "word": "w"}) == [1, "w"]
 
 
 # --- One unit ---------------------------------------------------------------------
@@ -459,6 +531,13 @@ def test_a_body_may_be_left_out_where_no_field_is_needed() -> None:
     ask = asking(made.backoffice)  # type: ignore[arg-type]
     assert json.loads(ask("things_do_free", _id="a").body) == 3
     assert ask("things_do_bound", _id="a").status == 400
+
+
+def test_a_body_may_be_left_out_where_only_elements_need_something() -> None:
+    schema = {"rows": List(Dict({"n": Int(required=True)}))}
+    made = doing(lambda action, _item: action.rows.get_value() or [], schema)
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    assert json.loads(ask("things_do_act", _id="a").body) == []
 
 
 def test_if_match_is_asked() -> None:
