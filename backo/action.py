@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pydantic_core
 
+from backo.connectors.texts import same_document
 from backo.errors import (
     VALUE_ERRORS,
     BackoError,
@@ -256,10 +257,20 @@ class Registered:
                 # What it still does is done before the item is saved.
                 result = list(result)
             if item.life is Life.UNSAVED:
-                item.save_over(item.document, **kwargs)
+                item.save_over(self._expected(item), **kwargs)
         # The function may have switched them off: the answer is for the caller.
         item.enable_permissions()
         return Outcome(self._encoded(result), item)
+
+    def _expected(self, item: Item) -> Document | None:
+        """What must still be stored when the item is saved. None, to save it beside
+        what is: what the function wrote elsewhere has changed it, by a link."""
+        store, before = self.owner.db_handler, item.document or {}
+        current = store.get_by_id(before["_id"])
+        held = store.joined()
+        if same_document(current, before) or held is None:
+            return before
+        return None if held.made(before["_id"], current) else before
 
     def _filled(self, values: Document) -> Action:
         """A copy of the action of its own, that holds the input. What the caller may

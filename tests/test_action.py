@@ -23,6 +23,8 @@ from backo import (
     Item,
     List,
     NotFoundError,
+    Ref,
+    RefsList,
     SConstraintError,
     SRightError,
     SSyntaxError,
@@ -33,6 +35,7 @@ from backo import (
 from backo.connectors.base import DBConnector
 from backo.connectors.memory import DBMemoryConnector
 from backo.transaction import current_unit
+from tests.conformance.conftest import SixMethods
 from tests.http.asking import asking, errors
 
 STORES: dict[str, Callable[[Path, str], DBConnector]] = {
@@ -439,6 +442,51 @@ def test_when_it_raises_nothing_is_kept(here: str, there: str, tmp_path: Path) -
     made.do_action("act", "a", {"fail": False})
     assert stored(made)["n"] == 9
     assert [one["_id"] for one in notes.select({})] == ["n"]
+
+
+@pytest.mark.parametrize("sort", [*STORES, "six methods"])
+def test_an_item_that_is_changed_by_links_of_others_is_saved_beside_them(
+    sort: str, tmp_path: Path
+) -> None:
+    makes: dict[str, Callable[[Path, str], DBConnector]] = {
+        **STORES,
+        "six methods": lambda _folder, _name: SixMethods(),
+    }
+    office = Backoffice("office")
+    book = {"lent": Bool(default=False), "loans": RefsList(coll="loans", field="$.of")}
+    loan = {"of": Ref(coll="books", field="$.loans")}
+    for name, schema in {"books": book, "loans": loan}.items():
+        item = Item(schema, meta_data_handler=None)
+        office.register_collection(Collection(name, item, makes[sort](tmp_path, name)))
+    calls: list[Any] = []
+
+    def lend(_action: Any, book: Any) -> None:
+        calls.append(book)
+        office.loans.create({"_id": f"loan{len(calls)}", "of": book._id})
+        book.lent = True
+
+    office.books.register_action("lend", Action({}, lend))
+    office.books.create({"_id": "b"})
+    office.books.do_action("lend", "b")
+    kept = office.books.db_handler.get_by_id("b")
+    assert (kept["lent"], kept["loans"], len(calls)) == (True, ["loan1"], 1)
+
+
+def test_what_another_process_wrote_meanwhile_is_seen_by_another_call() -> None:
+    """A store without transactions cannot keep other processes out."""
+    store = SixMethods()
+    made = things(store)
+    seen: list[int] = []
+
+    def add(_action: Any, item: Any) -> None:
+        seen.append(item.n.get_value())
+        if len(seen) == 1:
+            store.items["a"]["n"] = 10
+        item.n += 1
+
+    made.register_action("act", Action({}, add))
+    made.do_action("act", "a")
+    assert (seen, stored(made)["n"]) == ([1, 10], 11)
 
 
 def test_an_unexpected_failure_tells_nothing_and_keeps_nothing() -> None:
