@@ -18,6 +18,7 @@ from backo.errors import (
     BackoError,
     ChangedError,
     ConflictError,
+    FrozenError,
     NotFoundError,
     SRightError,
     SSyntaxError,
@@ -78,8 +79,18 @@ class Action(Dict):
             _takes=_keywords(on_trig),
             _rights={"see": can_see, "execute": can_execute},
             _result=Dict(result) if isinstance(result, dict) else result,
+            _revision=0,
+            _owners=(),
         )
         super().__init__(schema, **kwargs)
+
+    def _node_schema_changes(self) -> None:
+        for owner in self.__dict__["_owners"]:
+            if owner.frozen:
+                raise FrozenError(
+                    f"{owner.name}: its routes are built, the input of an action is set"
+                )
+        self.__dict__["_revision"] += 1
 
 
 def _keywords(on_trig: Any) -> frozenset[str] | None:
@@ -135,16 +146,26 @@ class Registered:
         self.name = name
         self.action = action
         self.owner = owner
+        self._compiled: tuple[int, ItemPlan, type[DocumentModel]] | None = None
+        action.__dict__["_owners"] += (owner,)
 
-    @cached_property
+    @property
     def plan(self) -> ItemPlan:
-        """The compiled input."""
-        return compile_item(f"{self.owner.name}_{self.name}", self.action)
+        """The compiled input; it follows the action until routes are built."""
+        return self._compile()[1]
 
-    @cached_property
+    @property
     def model(self) -> type[DocumentModel]:
         """The model of the input."""
-        return input_model(f"{self.component}Input", self.plan.root)
+        return self._compile()[2]
+
+    def _compile(self) -> tuple[int, ItemPlan, type[DocumentModel]]:
+        revision: int = self.action.__dict__["_revision"]
+        if self._compiled is None or self._compiled[0] != revision:
+            plan = compile_item(f"{self.owner.name}_{self.name}", self.action)
+            model = input_model(f"{self.component}Input", plan.root)
+            self._compiled = revision, plan, model
+        return self._compiled
 
     @cached_property
     def result(self) -> type[DocumentModel] | None:

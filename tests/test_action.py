@@ -19,6 +19,7 @@ from backo import (
     DBYmlConnector,
     Dict,
     Float,
+    FrozenError,
     Int,
     Item,
     List,
@@ -543,6 +544,21 @@ def test_add_action_registers_one() -> None:
     made = things()
     made.add_action("x", Action({}, lambda _a, _i: 1))
     assert made.do_action("x", "a") == 1
+
+
+def test_the_input_follows_its_schema_until_routes_are_built() -> None:
+    action = Action({"n": Int()}, lambda action, _item: action)
+    made = things()
+    made.register_action("act", action)
+    assert list(made.get_meta()["actions"]["act"]["item"]["sub_scheme"]) == ["n"]
+    action.add_to_model("more", Dict({"text": String()}))
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    body = {"n": 1, "more": {"text": "x"}}
+    assert json.loads(ask("things_do_act", body, _id="a").body) == body
+    with pytest.raises(FrozenError, match="things: its routes are built"):
+        action.add_to_model("late", Int())
+    with pytest.raises(FrozenError):
+        action.more.remove_model("text")
 
 
 def test_fields_may_have_the_names_of_options() -> None:

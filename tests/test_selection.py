@@ -529,6 +529,12 @@ def test_parameters_may_be_a_mapping() -> None:
     assert [row["_id"] for row in found["result"]] == ["id1", "id2"]
 
 
+@pytest.mark.parametrize("value", [5, None, [1], {"a": "b"}])
+def test_parameters_are_texts(value: Any) -> None:
+    with pytest.raises(FilterError, match="must be a text"):
+        shelf().do_selection("_all", {"_page": value})
+
+
 def test_one_thing_needs_no_backoffice_of_its_own() -> None:
     made = one({"n": Int()})
     made.create({"_id": "a", "n": 1})
