@@ -18,6 +18,7 @@ from backo.documents import (
     completed,
     encode,
     overlay,
+    with_dicts,
 )
 from backo.errors import (
     BackoError,
@@ -173,6 +174,11 @@ class Access:
         """
         try:
             return model.document(document)
+        except pydantic.ValidationError:
+            # Rarely is a Dict null.
+            filled = with_dicts(document, self.owner.plan.root)
+        try:
+            return model.document(filled)
         except pydantic.ValidationError as error:
             faults = str(faults_of(error, self.owner.plan))
             raise self._broken(document, faults) from error

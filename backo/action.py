@@ -4,25 +4,35 @@ business."""
 import copy
 import dataclasses
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Protocol
 
+import pydantic_core
+
+from backo.connectors.texts import same_document
+from backo.documents import encode
 from backo.errors import (
     VALUE_ERRORS,
     BackoError,
     ChangedError,
     ConflictError,
+    FrozenError,
     NotFoundError,
     SRightError,
     SSyntaxError,
+    UnknownReferenceError,
 )
 from backo.item import ATTEMPTS, Home, Item, Life
+from backo.references.graph import End, Graph, ends_of
+from backo.references.maintenance import Neighbour
+from backo.references.work import unknown_at
 from backo.schema.compiler import compile_item
 from backo.schema.meta import item_meta
 from backo.schema.models import DocumentModel, component_name, input_model, result_model
-from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.plan import FieldPlan, ItemPlan, Kind, Right
 from backo.schema.types import Dict, GenericType
 from backo.transaction import Unit
 from backo.visible import Document, Visible
@@ -74,8 +84,18 @@ class Action(Dict):
             _takes=_keywords(on_trig),
             _rights={"see": can_see, "execute": can_execute},
             _result=Dict(result) if isinstance(result, dict) else result,
+            _revision=0,
+            _owners=(),
         )
         super().__init__(schema, **kwargs)
+
+    def _node_schema_changes(self) -> None:
+        for owner in self.__dict__["_owners"]:
+            if owner.frozen:
+                raise FrozenError(
+                    f"{owner.name}: its routes are built, the input of an action is set"
+                )
+        self.__dict__["_revision"] += 1
 
 
 def _keywords(on_trig: Any) -> frozenset[str] | None:
@@ -111,6 +131,11 @@ class ActionOwner(Home, Protocol):
 
     def allows(self, right: str, item: Item) -> bool: ...
 
+    @property
+    def graph(self) -> Graph: ...
+
+    def neighbour(self, name: str) -> Neighbour: ...
+
     def whole_unit(
         self, transaction_id: int | None = None
     ) -> AbstractContextManager[Unit]: ...
@@ -131,16 +156,26 @@ class Registered:
         self.name = name
         self.action = action
         self.owner = owner
+        self._compiled: tuple[int, ItemPlan, type[DocumentModel]] | None = None
+        action.__dict__["_owners"] += (owner,)
 
-    @cached_property
+    @property
     def plan(self) -> ItemPlan:
-        """The compiled input."""
-        return compile_item(f"{self.owner.name}_{self.name}", self.action)
+        """The compiled input; it follows the action until routes are built."""
+        return self._compile()[1]
 
-    @cached_property
+    @property
     def model(self) -> type[DocumentModel]:
         """The model of the input."""
-        return input_model(f"{self.component}Input", self.plan.root)
+        return self._compile()[2]
+
+    def _compile(self) -> tuple[int, ItemPlan, type[DocumentModel]]:
+        revision: int = self.action.__dict__["_revision"]
+        if self._compiled is None or self._compiled[0] != revision:
+            plan = compile_item(f"{self.owner.name}_{self.name}", self.action)
+            model = input_model(f"{self.component}Input", plan.root)
+            self._compiled = revision, plan, model
+        return self._compiled
 
     @cached_property
     def result(self) -> type[DocumentModel] | None:
@@ -151,9 +186,7 @@ class Registered:
     @property
     def takes_nothing(self) -> bool:
         """Whether an input without any field is valid."""
-        return not any(
-            one.required and one.default is None for one in self.plan.root.walk()
-        )
+        return not any(map(_needed, self.plan.root.fields))
 
     @property
     def component(self) -> str:
@@ -209,7 +242,7 @@ class Registered:
             "name": self.name,
             "description": self.plan.root.description,
             "rights": {right: self.allows(right, item) for right in ("see", "execute")},
-            "item": item_meta(self.plan.root, self.action),
+            "item": item_meta(self.plan.root, self._judging()),
         }
 
     # --- Doing it -----------------------------------------------------------------
@@ -247,20 +280,72 @@ class Registered:
         item = self.owner.visible.readable_item(_id)
         self.require(item)
         filled = self._filled(input_of())
+        self._require_targets(filled)
         if precondition is not None:
             precondition(item.view("client"))
         with item.granted():
             result = self.action.__dict__["_trig"](filled, item, **self._taken(kwargs))
+            if isinstance(result, Iterator):
+                # What it still does is done before the item is saved.
+                result = list(result)
             if item.life is Life.UNSAVED:
-                item.save_over(item.document, **kwargs)
+                item.save_over(self._expected(item), **kwargs)
+        # The function may have switched them off: the answer is for the caller.
+        item.enable_permissions()
         return Outcome(self._encoded(result), item)
 
+    def _expected(self, item: Item) -> Document | None:
+        """What must still be stored when the item is saved. None, to save it beside
+        what is: what the function wrote elsewhere has changed it, by a link."""
+        store, before = self.owner.db_handler, item.document or {}
+        current = store.get_by_id(before["_id"])
+        held = store.joined()
+        if same_document(current, before) or held is None:
+            return before
+        return None if held.made(before["_id"], current) else before
+
     def _filled(self, values: Document) -> Action:
-        """A copy of the action of its own, that holds the input."""
-        filled = copy.copy(self.action)
+        """A copy of the action of its own, that holds the input. What the caller may
+        set is asked; the function reads all of it."""
+        filled = self._judging()
         filled.__dict__["_node_fresh"] = True
         filled.set(values)
+        filled.disable_permissions()
         return filled
+
+    @cached_property
+    def _ends(self) -> tuple[End, ...]:
+        return ends_of(self.plan)
+
+    def mistakes(self) -> list[str]:
+        """What is wrong with the references in its input."""
+        where, known = f"{self.owner.name}: action {self.name}", self.owner.graph.plans
+        return [
+            f"{where}: {end.path}: there is no collection {end.reference.collection}"
+            for end in self._ends
+            if end.reference.collection not in known
+        ]
+
+    def _require_targets(self, filled: Action) -> None:
+        """Pass if every item that the input points to is there.
+
+        :raises UnknownReferenceError: one is not, or not for the current user.
+        """
+        if not self._ends:
+            return
+        document = encode(filled, self.plan.root)
+        faults = unknown_at(self._ends, None, document, self._readable)
+        if faults:
+            raise UnknownReferenceError(faults)
+
+    def _readable(self, name: str, ids: Iterable[str]) -> Collection[str]:
+        return self.owner.neighbour(name).readable_ids(ids)
+
+    def _judging(self) -> Action:
+        """A copy of the action that asks for the rights of its fields."""
+        made = copy.copy(self.action)
+        made.enable_permissions()
+        return made
 
     def _taken(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         takes: frozenset[str] | None = self.action.__dict__["_takes"]
@@ -269,12 +354,12 @@ class Registered:
         return {name: value for name, value in kwargs.items() if name in takes}
 
     def _encoded(self, result: Any) -> Any:
-        """What the action gave, in document form where that is declared.
+        """What the action gave, as JSON has it.
 
-        :raises BackoError: it is not what was declared.
+        :raises BackoError: it is not what was declared, or JSON has no such values.
         """
         if self._result is None:
-            return plain(result)
+            return self._as_json(result)
         node = copy.copy(self._result.node)
         node.__dict__["_parent"] = None
         try:
@@ -284,7 +369,15 @@ class Registered:
                 f"{self.owner.name}: the result of {self.name} is not what is declared:"
                 f" {error}"
             ) from error
+        node.enable_permissions()
         return plain(node)
+
+    def _as_json(self, result: Any) -> Any:
+        try:
+            return pydantic_core.to_jsonable_python(plain(result))
+        except ValueError as error:
+            wrong = f"{self.owner.name}: the result of {self.name} is no JSON: {error}"
+            raise BackoError(wrong) from error
 
 
 def absent(collection: str, name: str) -> NotFoundError:
@@ -292,14 +385,28 @@ def absent(collection: str, name: str) -> NotFoundError:
     return NotFoundError(f"{collection}: there is no action {name!r:.100}")
 
 
+def _needed(field: FieldPlan) -> bool:
+    """Whether an input without the field, or what it holds, is not valid."""
+    if field.kind is Kind.DICT:
+        return any(map(_needed, field.fields))
+    return field.required and field.default is None
+
+
 def plain(value: Any) -> Any:
-    """``value`` with plain values in the place of Items and other nodes."""
-    if isinstance(value, Item) and value.life is not Life.UNSET:
+    """``value`` with plain values in the place of Items, as far as the current user may
+    read these, and of other nodes.
+
+    :raises ValueError: there is a number in it that is none.
+    """
+    if isinstance(value, Item) and value.at_home:
+        value.enable_permissions()
         return value.view("client")
     if isinstance(value, GenericType):
         return plain(value.get_encoded())
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset | Iterator):
         return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number there")
     return value

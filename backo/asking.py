@@ -70,14 +70,22 @@ class Asked:
 
 
 def pairs_of(parameters: Parameters) -> Pairs:
-    """``{"pages.$gt": "100", "tags": ["a", "b"]}`` as pairs."""
+    """``{"pages.$gt": "100", "tags": ["a", "b"]}`` as pairs.
+
+    :raises FilterError: a value is no text.
+    """
     if not isinstance(parameters, Mapping):
         return parameters
     return [
-        (name, one)
-        for name, value in parameters.items()
-        for one in ([value] if isinstance(value, str) else value)
+        (name, one) for name, value in parameters.items() for one in _texts(name, value)
     ]
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    texts = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(one, str) for one in texts):
+        raise FilterError("must be a text, as in a query string", path=name)
+    return texts
 
 
 def asked(home: Askable, pairs: Pairs, body: Any = None) -> Asked:

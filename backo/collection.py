@@ -115,13 +115,15 @@ class Collection(Declaration):
         return self.get_other_collection(name).db_handler
 
     def mistakes(self) -> list[str]:
-        """What is wrong with its selections."""
+        """What is wrong with its selections and actions."""
         found = []
         for selection in self.selections.values():
             try:
                 selection.check()
             except SSyntaxError as error:
                 found.append(error.to_string())
+        for action in self.actions.values():
+            found += action.mistakes()
         return found
 
     def readable_ids(self, ids: Iterable[str]) -> frozenset[str]:
@@ -397,7 +399,7 @@ class Collection(Declaration):
             "selections": {
                 name: one.get_schema()
                 for name, one in self.selections.items()
-                if not self.forbids("read") and one.can_read()
+                if one.can_read()
             },
         }
 

@@ -17,6 +17,7 @@ __all__ = [
     "known_values",
     "merge_changes",
     "overlay",
+    "with_dicts",
 ]
 
 type Document = dict[str, Any]
@@ -68,6 +69,24 @@ def known_values(document: Any, field: FieldPlan) -> Any:
         elif value is not None:
             known[child.name] = known_values(value, child)
     return known
+
+
+def with_dicts(value: Any, field: FieldPlan) -> Any:
+    """``value`` with an empty object in the place of null where a Dict stands: to a
+    store both are a Dict of which nothing is set."""
+    if field.kind is Kind.DICT and isinstance(value, dict):
+        return {**value, **dict(_with_dicts(value, field))}
+    if field.element is not None and isinstance(value, list):
+        return [with_dicts(one, field.element) for one in value]
+    return value
+
+
+def _with_dicts(value: Document, field: FieldPlan) -> Iterator[tuple[str, Any]]:
+    for child in field.fields:
+        if child.name in value:
+            held = value[child.name]
+            empty = held is None and child.kind is Kind.DICT
+            yield child.name, with_dicts({} if empty else held, child)
 
 
 def _known_elements(value: Any, field: FieldPlan) -> Any:

@@ -369,6 +369,11 @@ class Item(Dict):
         if self.life is Life.UNSET:
             raise BackoError(f"cannot {doing}: the item is unset")
 
+    @property
+    def at_home(self) -> bool:
+        """Whether it belongs to a collection."""
+        return self.__dict__["_home"] is not None
+
     def _at_home(self) -> Home:
         home: Home | None = self.__dict__["_home"]
         if home is None:

@@ -11,18 +11,19 @@ import pydantic
 from backo.access import Access
 from backo.asking import Askable, Asked, Pairs, asked, expanded
 from backo.connectors.base import Query
+from backo.documents import with_dicts
 from backo.errors import BackoError, FilterError, SRightError, SSyntaxError
 from backo.item import Home, Item
 from backo.query.builder import Neighbour
 from backo.query.filter import Filter, all_of
 from backo.query.paging import EXPAND
-from backo.query.parse import everything, parse_python, parse_sort
+from backo.query.parse import developers_own, everything, parse_python, parse_sort
 from backo.references.graph import Graph
 from backo.references.selecting import Selecting, compile_selector, values_of
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, Right
-from backo.schema.rows import row_model
+from backo.schema.rows import Selected, row_model
 from backo.visible import Document, Row, Visible
 
 __all__ = ["ALL", "CollectionAddon", "Selection", "SelectionOwner", "is_readable"]
@@ -220,7 +221,10 @@ class Selection(CollectionAddon):
         return self.right is False
 
     def can_read(self) -> bool:
-        """Whether the current user may read it."""
+        """Whether the current user may read it; nobody may where nobody may read the
+        collection."""
+        if self.owner.forbids("read"):
+            return False
         if callable(self.right):
             return self.right("read", self.owner.model) is True
         return self.right is not False
@@ -248,12 +252,15 @@ class Selection(CollectionAddon):
         selectors. Those that match its own filter and ``match_filter``, and that the
         current user may read.
 
-        :param page_size: how many at most; 0: all.
+        :param page_size: how many at most; 0: all. Neither number is negative.
         :param db_sort_object: the order; None: its own, or that of the ids.
         :raises SRightError: the current user may not read it.
         :raises FilterError: the filter or the sort names an unknown field or operator.
         """
         self.require()
+        _refuse_negative(
+            page_size=page_size, num_of_element_to_skip=num_of_element_to_skip
+        )
         plan = self.owner.plan
         look = self.owner.visible.neighbours(lambda _plan: is_readable)
         query = Query(
@@ -305,11 +312,20 @@ class Selection(CollectionAddon):
         values = values_of(compiled.selecting, documents, self._source_of)
         try:
             return [compiled.row.row(one) for one in values]
+        except pydantic.ValidationError:
+            # Rarely is a Dict null.
+            filled = [self._with_dicts(one) for one in values]
+        try:
+            return [compiled.row.row(one) for one in filled]
         except pydantic.ValidationError as error:
             faults = faults_of(error, self.owner.plan)
             raise BackoError(
                 f"{self.owner.name}: what is stored breaks the schema: {faults}"
             ) from error
+
+    def _with_dicts(self, row: list[Any]) -> list[Any]:
+        columns = [one.column.gives for one in self._compiled.selecting]
+        return [_filled(value, one) for value, one in zip(row, columns, strict=True)]
 
     def _in_order(self, query: Query) -> Query:
         """``query`` in the selection's own order where it asks for none."""
@@ -323,7 +339,9 @@ class Selection(CollectionAddon):
         declared = self.owner.visible.developers(wanted)
         if self.db_filter is None:
             return declared
-        return all_of([declared, self.owner.db_handler.own_filter(self.db_filter)])
+        with developers_own(f"{self.owner.name}: the db_filter of {self.name}"):
+            own = self.owner.db_handler.own_filter(self.db_filter)
+        return all_of([declared, own])
 
     def _sort(self) -> tuple[Any, ...]:
         return parse_sort(self.sort, self.owner.plan, everything, self._unlimited())
@@ -334,6 +352,19 @@ class Selection(CollectionAddon):
     def _source_of(self, name: str) -> Visible:
         visible: Visible = self.owner.get_other_collection(name).visible
         return visible
+
+
+def _refuse_negative(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 0:
+            raise FilterError("must not be negative", path=name)
+
+
+def _filled(value: Any, gives: Selected) -> Any:
+    """``value`` without null where a Dict stands in it."""
+    if gives.each is not None and isinstance(value, list):
+        return [_filled(one, gives.each) for one in value]
+    return with_dicts(value, gives.field)
 
 
 def _refuse(pairs: Pairs, names: set[str]) -> None:

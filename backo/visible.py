@@ -28,7 +28,13 @@ from backo.query.filter import (
     order,
     texts_at,
 )
-from backo.query.parse import Neighbours, Readable, everything, parse_python
+from backo.query.parse import (
+    Neighbours,
+    Readable,
+    developers_own,
+    everything,
+    parse_python,
+)
 from backo.query.paths import paths_of
 from backo.references.joining import joined, values_across
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
@@ -191,10 +197,14 @@ class Visible:
         return dataclasses.replace(query, filter=all_of([tree, self._own(own)]))
 
     def developers(self, declared: Any) -> Filter:
-        """A filter as the developer wrote it, ready for :meth:`page`."""
+        """A filter as the developer wrote it, ready for :meth:`page`.
+
+        :raises BackoError: it is not valid.
+        """
         look = self.whole_neighbours()
-        tree = parse_python(declared, self.owner.plan, everything, look)
-        return joined(tree, self._stored_values_of)
+        with developers_own(f"{self.owner.name}: a filter that is declared"):
+            tree = parse_python(declared, self.owner.plan, everything, look)
+            return joined(tree, self._stored_values_of)
 
     def _page_of_items(self, query: Query, own: Filter, *, total: bool) -> Found:
         if not total:

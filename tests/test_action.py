@@ -19,10 +19,13 @@ from backo import (
     DBYmlConnector,
     Dict,
     Float,
+    FrozenError,
     Int,
     Item,
     List,
     NotFoundError,
+    Ref,
+    RefsList,
     SConstraintError,
     SRightError,
     SSyntaxError,
@@ -33,6 +36,7 @@ from backo import (
 from backo.connectors.base import DBConnector
 from backo.connectors.memory import DBMemoryConnector
 from backo.transaction import current_unit
+from tests.conformance.conftest import SixMethods
 from tests.http.asking import asking, errors
 
 STORES: dict[str, Callable[[Path, str], DBConnector]] = {
@@ -251,6 +255,63 @@ def test_a_result_that_is_not_what_is_declared_is_a_fault_of_ours() -> None:
     assert answer.status == 500 and b"text" not in answer.body
 
 
+@pytest.mark.parametrize(
+    "given", [float("nan"), [float("inf")], {"a": b"\xff"}, object(), {"a": {print}}]
+)
+def test_what_json_does_not_have_is_a_fault_of_ours_and_nothing_is_kept(
+    given: Any,
+) -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.n = 5
+        return given
+
+    made = doing(act)
+    with pytest.raises(BackoError, match="the result of act is no JSON"):
+        made.do_action("act", "a")
+    assert asking(made.backoffice)("things_do_act", _id="a").status == 500  # type: ignore[arg-type]
+    assert stored(made)["n"] == 1
+
+
+def test_a_generator_is_done_before_the_item_is_saved() -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.n = 2
+        yield 1
+        item.n = 3
+
+    made = doing(act)
+    assert made.do_action("act", "a") == [1]
+    assert stored(made)["n"] == 3
+
+
+def test_a_result_shows_what_the_document_says_of_it() -> None:
+    declared = {"n": Int(), "secret": String(can_read=False)}
+    made = doing(lambda _a, _i: {"n": 1, "secret": "s"}, result=declared)
+    assert made.do_action("act", "a") == {"n": 1}
+
+
+@pytest.mark.parametrize("returned", [True, False])
+def test_the_answer_shows_what_the_caller_may_read_whatever_the_function_did(
+    returned: bool,
+) -> None:
+    def act(_action: Any, item: Any) -> Any:
+        item.disable_permissions()
+        item.n = 2
+        return item if returned else None
+
+    made = doing(act)
+    made.model.add_to_model("guarded", String(can_read=of_somebody, default="g"))
+    made.model.add_to_model("secret", String(can_read=False, default="s"))
+    answer = json.loads(asking(made.backoffice)("things_do_act", _id="a").body)  # type: ignore[arg-type]
+    assert answer["n"] == 2
+    assert "guarded" not in answer and "secret" not in answer
+
+
+def test_a_deleted_item_is_answered_with_as_any_other() -> None:
+    made = doing(lambda _action, item: item.delete() or item)
+    made.model.add_to_model("inner", String(views=["!client"], default="x"))
+    assert "inner" not in made.do_action("act", "a")
+
+
 # --- Who may ----------------------------------------------------------------------
 
 
@@ -341,6 +402,21 @@ def test_the_rights_of_fields_hold_until_they_are_switched_off() -> None:
     assert (stored(made)["n"], stored(made)["fixed"]) == (5, "yes")
 
 
+def test_the_rights_of_the_fields_of_the_input_hold() -> None:
+    schema = {
+        "mine": Int(can_modify=of_somebody),
+        "word": String(can_read=False, required=True),
+    }
+    made = doing(lambda action, _item: [action.mine, action.word], schema)
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    answer = ask("things_do_act", {"mine": 1, "word": "w"}, _id="a")
+    assert (answer.status, errors(answer)) == (403, {"$.mine": "forbidden"})
+    told = made.get_meta()["actions"]["act"]["item"]["sub_scheme"]
+    assert (told["mine"]["rights"]["modify"], "word" in told) == (False, False)
+    current_user.set({"_id": "1", "login": "a"})
+    assert made.do_action("act", "a", {"mine": 1, "word": "w"}) == [1, "w"]
+
+
 # --- One unit ---------------------------------------------------------------------
 
 
@@ -367,6 +443,51 @@ def test_when_it_raises_nothing_is_kept(here: str, there: str, tmp_path: Path) -
     made.do_action("act", "a", {"fail": False})
     assert stored(made)["n"] == 9
     assert [one["_id"] for one in notes.select({})] == ["n"]
+
+
+@pytest.mark.parametrize("sort", [*STORES, "six methods"])
+def test_an_item_that_is_changed_by_links_of_others_is_saved_beside_them(
+    sort: str, tmp_path: Path
+) -> None:
+    makes: dict[str, Callable[[Path, str], DBConnector]] = {
+        **STORES,
+        "six methods": lambda _folder, _name: SixMethods(),
+    }
+    office = Backoffice("office")
+    book = {"lent": Bool(default=False), "loans": RefsList(coll="loans", field="$.of")}
+    loan = {"of": Ref(coll="books", field="$.loans")}
+    for name, schema in {"books": book, "loans": loan}.items():
+        item = Item(schema, meta_data_handler=None)
+        office.register_collection(Collection(name, item, makes[sort](tmp_path, name)))
+    calls: list[Any] = []
+
+    def lend(_action: Any, book: Any) -> None:
+        calls.append(book)
+        office.loans.create({"_id": f"loan{len(calls)}", "of": book._id})
+        book.lent = True
+
+    office.books.register_action("lend", Action({}, lend))
+    office.books.create({"_id": "b"})
+    office.books.do_action("lend", "b")
+    kept = office.books.db_handler.get_by_id("b")
+    assert (kept["lent"], kept["loans"], len(calls)) == (True, ["loan1"], 1)
+
+
+def test_what_another_process_wrote_meanwhile_is_seen_by_another_call() -> None:
+    """A store without transactions cannot keep other processes out."""
+    store = SixMethods()
+    made = things(store)
+    seen: list[int] = []
+
+    def add(_action: Any, item: Any) -> None:
+        seen.append(item.n.get_value())
+        if len(seen) == 1:
+            store.items["a"]["n"] = 10
+        item.n += 1
+
+    made.register_action("act", Action({}, add))
+    made.do_action("act", "a")
+    assert (seen, stored(made)["n"]) == ([1, 10], 11)
 
 
 def test_an_unexpected_failure_tells_nothing_and_keeps_nothing() -> None:
@@ -419,10 +540,43 @@ def test_what_is_no_action_is_refused() -> None:
         things().register_action("x", print)  # type: ignore[arg-type]
 
 
+def test_an_item_that_the_input_points_to_must_be_there() -> None:
+    made = doing(lambda action, _i: action.note, {"note": Ref(coll="notes")})
+    notes = made.get_other_collection("notes")
+    notes.create({"_id": "x", "text": "y"})
+    assert made.do_action("act", "a", {"note": "x"}) == "x"
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    answer = ask("things_do_act", {"note": "nothing"}, _id="a")
+    assert (answer.status, errors(answer)) == (422, {"$.note": "unknown_reference"})
+
+
+def test_a_collection_that_the_input_points_to_must_be_there() -> None:
+    made = doing(lambda _a, _i: 1, {"note": Ref(coll="nowhere")})
+    office: Backoffice = made.backoffice  # type: ignore[assignment]
+    assert office.check_syntax() == [
+        "things: action act: $.note: there is no collection nowhere"
+    ]
+
+
 def test_add_action_registers_one() -> None:
     made = things()
     made.add_action("x", Action({}, lambda _a, _i: 1))
     assert made.do_action("x", "a") == 1
+
+
+def test_the_input_follows_its_schema_until_routes_are_built() -> None:
+    action = Action({"n": Int()}, lambda action, _item: action)
+    made = things()
+    made.register_action("act", action)
+    assert list(made.get_meta()["actions"]["act"]["item"]["sub_scheme"]) == ["n"]
+    action.add_to_model("more", Dict({"text": String()}))
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    body = {"n": 1, "more": {"text": "x"}}
+    assert json.loads(ask("things_do_act", body, _id="a").body) == body
+    with pytest.raises(FrozenError, match="things: its routes are built"):
+        action.add_to_model("late", Int())
+    with pytest.raises(FrozenError):
+        action.more.remove_model("text")
 
 
 def test_fields_may_have_the_names_of_options() -> None:
@@ -459,6 +613,13 @@ def test_a_body_may_be_left_out_where_no_field_is_needed() -> None:
     ask = asking(made.backoffice)  # type: ignore[arg-type]
     assert json.loads(ask("things_do_free", _id="a").body) == 3
     assert ask("things_do_bound", _id="a").status == 400
+
+
+def test_a_body_may_be_left_out_where_only_elements_need_something() -> None:
+    schema = {"rows": List(Dict({"n": Int(required=True)}))}
+    made = doing(lambda action, _item: action.rows.get_value() or [], schema)
+    ask = asking(made.backoffice)  # type: ignore[arg-type]
+    assert json.loads(ask("things_do_act", _id="a").body) == []
 
 
 def test_if_match_is_asked() -> None:

@@ -14,6 +14,7 @@ from backo import (
     Backoffice,
     Collection,
     DBSqliteConnector,
+    Dict,
     FilterError,
     FrozenError,
     Int,
@@ -119,12 +120,45 @@ def test_without_selectors_rows_are_items() -> None:
     }
 
 
+def test_a_dict_that_is_stored_as_null_is_one_of_which_nothing_is_set() -> None:
+    made = one(
+        {
+            "d": Dict({"n": Int(), "e": Dict({"m": Int()})}),
+            "l": List(Dict({"k": Dict({"x": Int()})})),
+        },
+        item={"meta_data_handler": None},
+    )
+    made.register_selection("s", Selection(["$.d", "$.d.n", "$.d.e.m", "$.l"]))
+    made.db_handler.create({"_id": "a", "d": None, "l": [{"k": None}]})
+    whole: dict[str, Any] = {"n": None, "e": {"m": None}}
+    listed = [{"k": {"x": None}}]
+    assert made.access.read("a", "client") == {"_id": "a", "d": whole, "l": listed}
+    assert made.selections["s"].select() == [["a", whole, None, None, listed]]
+
+
 def test_a_store_that_breaks_the_schema_is_told_and_not_shown() -> None:
     made = shelf()
     made.register_selection("s", Selection(["$.n"]))
     made.db_handler.save("id1", {"_id": "id1", "n": "no number"})
     with pytest.raises(BackoError, match=r"things.*breaks the schema"):
         made.selections["s"].select()
+
+
+def test_what_was_stored_before_a_field_was_there_is_as_in_the_list() -> None:
+    schema = {
+        "needed": String(required=True, default="x"),
+        "box": Dict({"size": Int(default=3)}),
+        "rows": List(Dict({"n": Int(default=4)})),
+    }
+    made = one(schema, item={"meta_data_handler": None})
+    made.register_selection(
+        "s", Selection(["$.needed", "$.box", "$.rows", "$.box.size", "$.rows.n"])
+    )
+    made.db_handler.create({"_id": "a", "rows": [{}, {"n": 1}]})
+    (whole,) = made.do_selection("_all", {})["result"]
+    (row,) = made.selections["s"].select()
+    assert row[:4] == list(whole.values())
+    assert row[4:] == [3, [4, 1]]
 
 
 # --- Which items ------------------------------------------------------------------
@@ -212,6 +246,38 @@ def test_the_order_is_its_own_where_none_is_asked_for() -> None:
     assert ids(made.do_selection("s", {"_sort": "-n"})["result"])[0] == "id5"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"filter": lambda: {"nothing": 1}},
+        {"filter": lambda: 5},
+        {"filter": lambda: {"n": "x"}},
+        {"db_filter": {"nothing": 1}},
+    ],
+    ids=["unknown", "number", "type", "db_filter"],
+)
+def test_a_declared_filter_that_is_wrong_is_no_fault_of_the_caller(
+    options: dict[str, Any],
+) -> None:
+    made = shelf()
+    made.register_selection("s", Selection(["$.n"], **options))
+    with pytest.raises(BackoError, match="things.* is not valid: "):
+        made.selections["s"].select()
+    answer = asking(made.backoffice)("things_select_s")  # type: ignore[arg-type]
+    assert answer.status == 500 and b"nothing" not in answer.body
+
+
+def test_what_refuse_filter_gives_is_no_fault_of_the_caller() -> None:
+    made = shelf(refuse_filter=lambda: {"nothing": 1})
+    assert asking(made.backoffice)("things_list").status == 500  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0), (0, -1), (2, -2)])
+def test_a_page_is_not_negative(numbers: tuple[int, int]) -> None:
+    with pytest.raises(FilterError, match="must not be negative"):
+        shelf().selections["_all"].select(None, *numbers)
+
+
 # --- Rights -----------------------------------------------------------------------
 
 
@@ -238,7 +304,16 @@ def test_a_selection_that_is_refused_to_everybody_is_no_operation() -> None:
 
 
 def test_a_collection_that_nobody_reads_gives_no_items() -> None:
-    assert shelf(can_read=False).select({}) == []
+    made = one({"n": Int()}, can_read=False)
+    made.register_selection("s", Selection(["$.n"]))
+    made.db_handler.create({"_id": "a", "n": 1})
+    assert made.select({}) == []
+    for name in ("s", "_all"):
+        with pytest.raises(SRightError):
+            made.selections[name].select()
+        with pytest.raises(SRightError):
+            made.do_selection(name, {})
+    assert made.get_meta()["selections"] == {}
 
 
 # --- Declaring --------------------------------------------------------------------
@@ -250,6 +325,7 @@ def test_a_collection_that_nobody_reads_gives_no_items() -> None:
         ({"selectors": "$.n"}, "must be a list"),
         ({"selectors": [1]}, "must be texts"),
         ({"selectors": ["$.nothing"]}, "things: selection s: .*nothing"),
+        ({"selectors": ["$.tags[0]x"]}, "nothing may follow"),
         ({"selectors": ["$.secret"]}, "things: selection s: .*secret"),
         ({"filter": {"nothing": 1}}, "things: selection s: unknown field"),
         ({"sort": "nothing"}, "things: selection s: unknown field"),
@@ -262,6 +338,16 @@ def test_a_mistake_is_found_when_a_selection_is_registered(
     with pytest.raises(SSyntaxError, match=why):
         made.register_selection("s", Selection(**options))
     assert list(made.selections) == ["_all"]
+
+
+def test_two_operations_of_one_name_are_refused() -> None:
+    office = Backoffice("office")
+    for name in ("books", "books_select"):
+        item = Item({"n": Int()})
+        office.register_collection(Collection(name, item, DBMemoryConnector()))
+    office.books.register_selection("list", Selection(["$.n"]))
+    with pytest.raises(SSyntaxError, match=r"books_select: .*books_select_list"):
+        office.build_routes(Flask("app"))
 
 
 @pytest.mark.parametrize("name", ["_all", "all", "a b", "", "x/y", "s", "S"])
@@ -457,6 +543,12 @@ def test_parameters_may_be_a_mapping() -> None:
     made = shelf()
     found = made.do_selection("_all", {"n": ["1", "2"], "_total": "0"})
     assert [row["_id"] for row in found["result"]] == ["id1", "id2"]
+
+
+@pytest.mark.parametrize("value", [5, None, [1], {"a": "b"}])
+def test_parameters_are_texts(value: Any) -> None:
+    with pytest.raises(FilterError, match="must be a text"):
+        shelf().do_selection("_all", {"_page": value})
 
 
 def test_one_thing_needs_no_backoffice_of_its_own() -> None:

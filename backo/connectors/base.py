@@ -44,7 +44,7 @@ from backo.query.filter import (
     predicate,
     texts_at,
 )
-from backo.query.parse import UNTYPED, parse_python
+from backo.query.parse import UNTYPED, developers_own, parse_python
 from backo.schema.plan import ItemPlan, Kind
 
 __all__ = [
@@ -311,7 +311,8 @@ class DBConnector(ABC):
         """The restriction as a filter; overridden where the store has its own."""
         if self.restriction is None or self.capabilities.restriction:
             return ALWAYS
-        return parse_python(self.restriction(), self.plan)
+        with developers_own(f"{type(self).__name__}: its restriction"):
+            return parse_python(self.restriction(), self.plan)
 
     def permits(self, document: Document) -> bool:
         """Whether the restriction lets this document be seen."""

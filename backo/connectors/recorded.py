@@ -87,6 +87,11 @@ class RecordedTransaction(TurnTransaction[Change]):
             self.log.forget_last()
             raise
 
+    def made(self, _id: str, document: Document) -> bool:
+        last = next((one for one in reversed(self.log) if one.name == _id), None)
+        after = None if last is None else last.after
+        return after is not None and same_document(after, document)
+
     def stored(self, _id: str) -> Document | None:
         """The document as it is now; None when there is none."""
         try:

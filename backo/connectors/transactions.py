@@ -30,6 +30,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
+from backo.connectors.texts import Document
 from backo.errors import ConflictError, DBError
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Transaction(ABC):
         """There will be no going back to this mark."""
         return None
 
+    def made(self, _id: str, document: Document) -> bool:
+        """Whether nobody else can have made the document what it now is, since the
+        transaction began."""
+        return True
+
     @abstractmethod
     def commit(self) -> None:
         """Make what was written last."""
@@ -104,6 +110,10 @@ class DurableTransaction(Transaction):
     @abstractmethod
     def wrote(self) -> bool:
         """Whether there is anything to commit."""
+
+    def made(self, _id: str, document: Document) -> bool:
+        # People may edit what such a store keeps.
+        return self.wrote
 
     @property
     @abstractmethod
@@ -250,6 +260,9 @@ class UndoLog[Entry]:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __reversed__(self) -> Iterator[Entry]:
+        return reversed(self._entries)
 
     def note(self, entry: Entry) -> None:
         """Note a change before it is made."""

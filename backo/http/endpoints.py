@@ -4,11 +4,12 @@ A route that is not a row here does not exist: in neither framework, nor in the
 document.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
 from backo.backoffice import Backoffice
+from backo.errors import SSyntaxError
 from backo.http import handlers
 from backo.http.endpoint import Answer, Endpoint, Follow, base_path, method_name
 from backo.http.messages import Request, Response
@@ -36,11 +37,24 @@ class Pages(Protocol):
 
 
 def table(office: Backoffice, prefix: str, pages: Pages) -> tuple[Endpoint, ...]:
-    """Every operation of a backoffice, those with fixed paths before the others."""
+    """Every operation of a backoffice, those with fixed paths before the others.
+
+    :raises SSyntaxError: two operations would have one name.
+    """
     rows = list(_office_rows(office, base_path(office, prefix), pages))
     for collection in office.collections.values():
         rows.extend(collection_rows(collection, office, prefix))
+    _refuse_repeated(rows)
     return tuple(rows)
+
+
+def _refuse_repeated(rows: Iterable[Endpoint]) -> None:
+    known: dict[str, Endpoint] = {}
+    for row in rows:
+        other = known.setdefault(row.operation_id, row)
+        if other is not row:
+            wrong = "{0}: {1} and {2} would both be the operation {3}"
+            raise SSyntaxError(wrong, row.tag, other.path, row.path, row.operation_id)
 
 
 def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoint]:

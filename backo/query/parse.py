@@ -13,13 +13,14 @@ object are and-ed. Fields of the items that references point to can be named whe
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 from stricto import GenericType, Operator, SFilter
 
-from backo.errors import FilterError
+from backo.errors import BackoError, FilterError
 from backo.query.builder import (
     MAX_CONDITIONS,
     MAX_DEPTH,
@@ -63,6 +64,7 @@ __all__ = [
     "UNTYPED",
     "Neighbours",
     "Readable",
+    "developers_own",
     "everything",
     "loads",
     "parse_json",
@@ -272,3 +274,13 @@ def parse_python(
     _check_depth(value)
     parser = _PythonParser(readable, most=None, neighbours=neighbours)
     return parser.tree(value, Scope(plan.root, (), "$"))
+
+
+@contextmanager
+def developers_own(what: str) -> Iterator[None]:
+    """Inside, a filter that is not valid is no fault of the caller, who is told nothing
+    of it."""
+    try:
+        yield
+    except FilterError as error:
+        raise BackoError(f"{what} is not valid: {error}") from error

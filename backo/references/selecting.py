@@ -5,6 +5,7 @@ The meaning is that of ``Item.select``: a List on the way gives a list, in which
 that are not there, or that the current user may not read, leave no gap.
 """
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -45,10 +46,11 @@ class Source(Protocol):
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Name:
     """Into a field of a Dict; absent, a ``conditional`` one is hidden, and another is
-    unset."""
+    what ``absent`` says."""
 
     name: str
     conditional: bool
+    absent: Any = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ def compile_selector(text: str, root: FieldPlan, look: Neighbours) -> Selecting:
 
     :raises SSyntaxError: it is no selector, or names no field that anybody may read.
     """
+    if any("[" in one and not one.endswith("]") for one in text.split(".")):
+        raise SSyntaxError('"{0}" is no selector: nothing may follow a "]"', text)
     start, *parts = Selector(text).selector
     if start != ("$", None) or not parts:
         raise SSyntaxError('"{0}" is no selector: these start with "$."', text)
@@ -145,7 +149,7 @@ class _Compiler:
             raise self._wrong(f'there is no field "{name}" that somebody may read')
         hidden = field.conditional or field.guarded
         way = self._indexed(field, inside, rest)
-        return way.after(_Name(name, hidden), missing=hidden)
+        return way.after(_Name(name, hidden, _absent(field)), missing=hidden)
 
     def _indexed(
         self, field: FieldPlan, inside: str | None, rest: Sequence[_Part]
@@ -342,12 +346,26 @@ _UNKNOWN: list[str] = []
 """What stands in the place of what is still to be read."""
 
 
+def _absent(field: FieldPlan) -> Any:
+    """What a field is in an item that was stored before there was one: as in answers
+    that show whole items."""
+    if field.kind is Kind.DICT:
+        return {}
+    return None if callable(field.default) else field.default
+
+
 def _named(value: Any, step: _Name) -> Any:
     # A Dict of which nothing is set may be null, or not there.
     holder = {} if value is None else value
     if not isinstance(holder, dict):
         return _MISSING
-    return holder.get(step.name, _MISSING if step.conditional else None)
+    found = holder.get(step.name)
+    # A Dict is never null: what is stored so is one of which nothing is set.
+    if step.name in holder and (found is not None or step.absent != {}):
+        return found
+    if step.name in holder:
+        return {}
+    return _MISSING if step.conditional else copy.deepcopy(step.absent)
 
 
 def _element(value: Any, index: int) -> Any:

@@ -26,6 +26,7 @@ __all__ = [
     "edited",
     "plan_change",
     "plan_deletion",
+    "unknown_at",
     "unknown_targets",
 ]
 
@@ -105,9 +106,17 @@ def unknown_targets(
     graph: Graph, name: str, before: Document | None, after: Document, there: There
 ) -> list[Fault]:
     """What of all that ``after`` points to and ``before`` did not is not there."""
+    return unknown_at(graph.links(name), before, after, there)
+
+
+def unknown_at(
+    ends: Iterable[End], before: Document | None, after: Document, there: There
+) -> list[Fault]:
+    """The same for these ends of a document, which need not be an item."""
     faults = []
-    for end in graph.links(name):
-        target, old = end.reference.collection, frozenset(ids_at(before, end))
+    for end in ends:
+        name, target = end.collection, end.reference.collection
+        old = frozenset(ids_at(before, end))
         added = [_id for _id in ids_at(after, end) if _id not in old]
         # An item may point to itself before it is stored.
         asked = [_id for _id in added if (target, _id) != (name, after.get("_id"))]
