@@ -172,7 +172,7 @@ def wanted(home: Askable, pairs: Pairs, view: str) -> tuple[Expansion, ...]:
     :raises FilterError: that view shows no such reference.
     """
     # Some programs know no other way to send a list than to repeat the parameter.
-    texts = [text for name, text in pairs if name == EXPAND and text]
+    texts = [text for name, text in pairs if name == EXPAND]
     if not texts:
         return ()
     return expansion(",".join(texts).split(","), home.plan.view(view), plan_of(home))

@@ -441,6 +441,6 @@ def expand_parameter(plan: ItemPlan, plan_of: PlanOf) -> tuple[Parameter, ...]:
         "that keep no ids get the items found, as many as a page may have. The answer "
         "has no ETag then: what it shows is more than the item"
     )
-    schema = {"type": "array", "items": one, "maxItems": MAX_PATHS}
+    schema = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_PATHS}
     parameter = Parameter("_expand", "query", schema, about, comma_separated=True)
     return (parameter,)

@@ -2,6 +2,7 @@
 module. No check is changed here, only what is generated."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -124,18 +125,49 @@ def map_query(context: Any, query: Any) -> Any:
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Write whole numbers as such where 64 bits hold them: to JSON Schema 1.0 is an
-    integer and any number may have any size, to us 1.0 is only a Float, and no schema
-    can tell what numbers a FreeDict holds exactly."""
+    """Say what a schema cannot: see the two functions."""
+    if "_selections" in context.operation.path:
+        return _with_whole_numbers(body)
+    if isinstance(body, list):
+        return [_possible(one) for one in _with_exact_numbers(body)]
+    return _possible(_with_exact_numbers(body))
+
+
+def _with_whole_numbers(body: Any) -> Any:
+    """Write whole numbers as such: to JSON Schema 1.0 is an integer, to us only a
+    Float."""
     if isinstance(body, dict):
-        mapped = {key: map_body(context, one) for key, one in body.items()}
+        return {key: _with_whole_numbers(one) for key, one in body.items()}
+    if isinstance(body, list):
+        return [_with_whole_numbers(one) for one in body]
+    whole = isinstance(body, float) and body.is_integer()
+    return int(body) if whole else body
+
+
+def _with_exact_numbers(body: Any) -> Any:
+    """Write whole numbers as such where 64 bits hold them, and others not: to JSON
+    Schema any number may have any size, and no schema can tell what numbers a FreeDict
+    holds exactly."""
+    if isinstance(body, dict):
+        mapped = {key: _with_exact_numbers(one) for key, one in body.items()}
         return _with_even_numbers(mapped)
     if isinstance(body, list):
-        return [map_body(context, one) for one in body]
+        return [_with_exact_numbers(one) for one in body]
     if isinstance(body, float) and body.is_integer() and abs(body) < 2**63:
         return int(body)
     if isinstance(body, int) and not isinstance(body, bool) and abs(body) >= 2**63:
         return float(body)
+    return body
+
+
+def _possible(body: Any) -> Any:
+    """Let no change take away the author that each book must have."""
+    taking = isinstance(body, dict) and "op" in body and body["op"] != "test"
+    paths = [str(body.get(name, "")) for name in ("path", "from")] if taking else []
+    if any(re.match(r"(/|\$\.)books\b", path) for path in paths):
+        return {"op": "add", "path": "/given_name", "value": "Jane"}
+    if isinstance(body, dict) and "op" not in body:
+        return {key: one for key, one in body.items() if key != "books"}
     return body
 
 

@@ -142,6 +142,7 @@ def test_rights_are_those_of_the_user() -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
+        ("", "names no reference"),
         ("nothing", "names no reference"),
         ("title", "names no reference"),
         ("author.name", "names no reference"),
