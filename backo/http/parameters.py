@@ -345,8 +345,9 @@ def _json_schema(field: FieldPlan, op: Op) -> Schema:
 
 
 def _equal_value(field: FieldPlan) -> Schema:
-    """A List is compared with a list, or each of its elements with a value."""
-    if field.kind is not Kind.LIST:
+    """A List is compared with a list, or each of its elements with a value; what is a
+    list itself is taken for the whole one."""
+    if field.kind is not Kind.LIST or field.held.kind in (Kind.LIST, Kind.TUPLE):
         return filter_value(field)
     return _union_json([filter_value(field.held), filter_value(field)])
 

@@ -30,8 +30,15 @@ SHOWN = [
             "put /bookcase/{collection}/{{id}}",
             "patch /bookcase/{collection}/{{id}}",
             "delete /bookcase/{collection}/{{id}}",
+            "get /bookcase/{collection}/_selections/_all",
+            "post /bookcase/{collection}/_selections/_all",
         )
     ),
+    "get /bookcase/books/_selections/french",
+    "post /bookcase/books/_selections/french",
+    "post /bookcase/books/_actions/vote/{id}",
+    "get /bookcase/authors/_selections/shelf",
+    "post /bookcase/authors/_selections/shelf",
 ]
 
 
