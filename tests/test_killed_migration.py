@@ -83,6 +83,11 @@ def test_killed_while_migrating(sort: str, tmp_path: Path) -> None:
             assert ages <= {age - 1, age}
             rounds.middle += len(ages) == 2
             rounds.disturb()
+            if ages == {age} and not (tmp_path / "journal").exists():
+                # Killed when all was done but the telling.
+                break
+        if report is None:
+            continue
         assert [document["age"] for document in rounds.read()] == [age] * COUNT
         assert report["changes"]["total"] == COUNT
         assert not list(tmp_path.glob("journal*"))

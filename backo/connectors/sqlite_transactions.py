@@ -37,7 +37,8 @@ _log = log_system.get_or_create_logger("transaction")
 type _Act = Callable[[sqlite3.Connection, str], None]
 
 _BRIEF = 0.5
-"""Seconds to wait with other locks held, where only single writes can be in the way."""
+"""Seconds to wait with other locks held, where only single writes can be in the way,
+and for what can also be done later."""
 
 _MAKE_DECIDED = (
     f"CREATE TABLE IF NOT EXISTS {DECIDED}"
@@ -205,7 +206,7 @@ class SqliteTransaction(DurableTransaction):
         # Others may have begun here. What is left is forgotten with the next unit.
         self._file.to_forget.append(unit)
         with translated(), suppress(ConflictError):
-            begin(self.holder.connection, 0.0)
+            begin(self.holder.connection, _BRIEF)
             _forget(self._file, self.holder.connection)
             self.holder.connection.execute("COMMIT")
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from backo.query.builder import MAX_SIZE
 from backo.query.filter import UNSORTABLE, Op, operators_for
 from backo.query.parse import MAX_SORT_KEYS, PAGE_PARAMETERS, Neighbours
 from backo.references.expanding import MAX_PATHS, PlanOf, expandable_paths
@@ -150,7 +151,7 @@ def _there(field: FieldPlan, look: Neighbours | None) -> FieldPlan | None:
 
 _FIXED: Mapping[Op, Schema] = {
     Op.EXISTS: {"type": "boolean"},
-    Op.SIZE: {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18},
+    Op.SIZE: {"type": "integer", "minimum": 0, "exclusiveMaximum": MAX_SIZE},
     Op.REG: {"type": "string", "format": "regex", "maxLength": MAX_PATTERN},
 }
 

@@ -47,6 +47,8 @@ MAX_DEPTH = 50
 """Levels of objects and lists a filter may have."""
 MAX_CONDITIONS = 1000
 """Conditions (values of ``$in`` included) a client's filter may have."""
+MAX_SIZE = 10**18
+"""Elements that a filter may ask for are less than this."""
 MAX_PATTERNS = 8
 """``$reg`` that a client's filter may have."""
 MAX_HOPS = 100
@@ -400,7 +402,8 @@ class FilterBuilder:
         return Condition(scope.path, operator, value, scope.field.kind)
 
     def size(self, operator: Op, value: Any, scope: Scope) -> Filter:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if not number or not 0 <= value < MAX_SIZE:
             scope.fail("$size takes a number of elements")
         return Condition(scope.path, operator, value, scope.field.kind)
 

@@ -2,15 +2,11 @@
 module. No check is changed here, only what is generated."""
 
 import ipaddress
-import itertools
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
-
-from backo.query.builder import MAX_PATTERNS
 
 __all__ = ["before_load_schema"]
 
@@ -64,6 +60,8 @@ def _keep_to_itself(schema: Schema) -> None:
     """Take away conditions on other items, of which there would be no end: parameters
     with dots in their names try these."""
     conditions = schema["properties"]
+    for one in conditions.values():
+        _without_patterns(one)
     through = [
         name
         for name, one in conditions.items()
@@ -75,6 +73,12 @@ def _keep_to_itself(schema: Schema) -> None:
         if "$ref" not in one or name[0] == "$"
         if not any(name.startswith(f"{one}.") for one in through)
     }
+
+
+def _without_patterns(condition: Schema) -> None:
+    """A filter may have so many patterns and no more; parameters try them."""
+    for one in condition.get("anyOf", ()):
+        one.get("properties", {}).pop("$reg", None)
 
 
 def _leads(alternatives: Iterable[Schema]) -> bool:
@@ -128,12 +132,9 @@ def map_query(context: Any, query: Any) -> Any:
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Say what a schema cannot: see the two functions."""
-    if "_selections" in context.operation.path:
-        return _with_few_patterns(_with_whole_numbers(body), itertools.count(1))
-    if isinstance(body, list):
-        return [_possible(one) for one in _with_exact_numbers(body)]
-    return _possible(_with_exact_numbers(body))
+    """Write numbers as their schema cannot say."""
+    filtering = "_selections" in context.operation.path
+    return _with_whole_numbers(body) if filtering else _with_exact_numbers(body)
 
 
 def _with_whole_numbers(body: Any) -> Any:
@@ -145,21 +146,6 @@ def _with_whole_numbers(body: Any) -> Any:
         return [_with_whole_numbers(one) for one in body]
     whole = isinstance(body, float) and body.is_integer()
     return int(body) if whole else body
-
-
-def _with_few_patterns(body: Any, numbers: Iterator[int]) -> Any:
-    """Take away what makes more patterns of a filter than it may have."""
-    if isinstance(body, list):
-        return [_with_few_patterns(one, numbers) for one in body]
-    if not isinstance(body, dict):
-        return body
-    kept = {
-        key: _with_few_patterns(one, numbers)
-        for key, one in body.items()
-        if key != "$reg" or next(numbers) <= MAX_PATTERNS
-    }
-    # Of a condition something must be left.
-    return kept if kept or not body else {"$exists": True}
 
 
 def _with_exact_numbers(body: Any) -> Any:
@@ -175,17 +161,6 @@ def _with_exact_numbers(body: Any) -> Any:
         return int(body)
     if isinstance(body, int) and not isinstance(body, bool) and abs(body) >= 2**63:
         return float(body)
-    return body
-
-
-def _possible(body: Any) -> Any:
-    """Let no change take away the author that each book must have."""
-    taking = isinstance(body, dict) and "op" in body and body["op"] != "test"
-    paths = [str(body.get(name, "")) for name in ("path", "from")] if taking else []
-    if any(re.match(r"(/|\$\.)books\b", path) for path in paths):
-        return {"op": "add", "path": "/given_name", "value": "Jane"}
-    if isinstance(body, dict) and "op" not in body:
-        return {key: one for key, one in body.items() if key != "books"}
     return body
 
 
