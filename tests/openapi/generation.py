@@ -122,11 +122,14 @@ def _point_somewhere(schema: Any) -> None:
 
 @schemathesis.hook
 def map_query(context: Any, query: Any) -> Any:
-    """Expand items in the view that shows all their references: no schema can tell
-    which paths each of the others has."""
+    """Expand items in the view that shows all their references, and few of them: no
+    schema can tell which paths each of the others has, nor how many items they are."""
     if isinstance(query, dict) and "_expand" in query:
+        query = dict(query)
         if query.get("_view") in ("short", "+short"):
-            return {key: value for key, value in query.items() if key != "_view"}
+            del query["_view"]
+        if query.get("_page") in range(1, 1001):
+            query["_page"] = 2
     return query
 
 
