@@ -128,7 +128,8 @@ def map_query(context: Any, query: Any) -> Any:
         query = dict(query)
         if query.get("_view") in ("short", "+short"):
             del query["_view"]
-        if query.get("_page") in range(1, 1001):
+        page = query.get("_page")
+        if type(page) is int and 1 <= page <= 1000:
             query["_page"] = 2
     return query
 
