@@ -313,7 +313,7 @@ class Registered:
         filled.disable_permissions()
         return filled
 
-    @cached_property
+    @property
     def _ends(self) -> tuple[End, ...]:
         return ends_of(self.plan)
 

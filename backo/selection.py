@@ -15,7 +15,7 @@ from backo.documents import with_dicts
 from backo.errors import BackoError, FilterError, SRightError, SSyntaxError
 from backo.item import Home, Item
 from backo.query.builder import Neighbour
-from backo.query.filter import Filter, all_of
+from backo.query.filter import ALWAYS, Filter, all_of
 from backo.query.paging import EXPAND
 from backo.query.parse import developers_own, everything, parse_python, parse_sort
 from backo.references.graph import Graph
@@ -197,9 +197,7 @@ class Selection(CollectionAddon):
         try:
             return compile_selector(selector, self.owner.plan.root, look)
         except SSyntaxError as error:
-            where = "{0}: selection {1}: {2}"
-            named = (self.owner.name, self.name, error.to_string())
-            raise type(error)(where, *named) from error
+            raise self._wrong(error.to_string()) from error
 
     def get_schema(self) -> dict[str, Any]:
         """What it is: its selectors (None: whole items), and the JSON Schema of a
@@ -336,7 +334,8 @@ class Selection(CollectionAddon):
     def _own_filter(self) -> Filter:
         """Its own filter for the request in progress."""
         wanted = self.filter() if callable(self.filter) else self.filter
-        declared = self.owner.visible.developers(wanted)
+        # Most lists have none, and are asked for most.
+        declared = ALWAYS if wanted is None else self.owner.visible.developers(wanted)
         if self.db_filter is None:
             return declared
         with developers_own(f"{self.owner.name}: the db_filter of {self.name}"):

@@ -550,6 +550,14 @@ def test_an_item_that_the_input_points_to_must_be_there() -> None:
     assert (answer.status, errors(answer)) == (422, {"$.note": "unknown_reference"})
 
 
+def test_references_that_are_added_to_the_input_are_followed_too() -> None:
+    made = doing(lambda _a, _i: 1)
+    assert made.do_action("act", "a") == 1
+    made.actions["act"].action.add_to_model("note", Ref(coll="notes"))
+    with pytest.raises(NotFoundError, match="no item 'nothing'"):
+        made.do_action("act", "a", {"note": "nothing"})
+
+
 def test_a_collection_that_the_input_points_to_must_be_there() -> None:
     made = doing(lambda _a, _i: 1, {"note": Ref(coll="nowhere")})
     office: Backoffice = made.backoffice  # type: ignore[assignment]
