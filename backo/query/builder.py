@@ -419,10 +419,9 @@ class FilterBuilder:
         return Condition(scope.path, operator, pattern, Kind.STRING)
 
     def contains(self, operator: Op, value: Any, scope: Scope) -> Filter:
-        if self._leads(scope.field) and isinstance(value, dict):
-            if not all(map(is_operator, value)):
-                # An id that leads nowhere is no item, whatever is said of it.
-                return self._of_any(value, scope)
+        if self._leads(scope.field) and _of_fields(value):
+            # An id that leads nowhere is no item, whatever is said of it.
+            return self._of_any(value, scope)
         return Element(scope.path, self.value(value, scope.element()))
 
     def all(self, operator: Op, value: Any, scope: Scope) -> Filter:
@@ -487,6 +486,18 @@ def _hop(scope: Scope) -> Hop:
 
 def is_operator(name: Any) -> bool:
     return isinstance(name, str) and name[:1] == "$" and name[:2] != "$."
+
+
+def _of_fields(value: Any) -> bool:
+    """Whether all conditions in it are on fields, none on the value itself."""
+    if not isinstance(value, dict):
+        return False
+    joined = [one for name, one in value.items() if name in ("$and", "$or")]
+    within = [value["$not"]] if "$not" in value else []
+    for some in joined:
+        within += some if isinstance(some, list | tuple) else [some]
+    others = value.keys() - {"$and", "$or", "$not"}
+    return not any(map(is_operator, others)) and all(map(_of_fields, within))
 
 
 def _is_pair(value: Any) -> bool:

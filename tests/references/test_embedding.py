@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backo import Backoffice, Dict, FillStrategy, List, Ref, RefsList
@@ -224,6 +224,10 @@ def questions(draw: st.DrawFn) -> tuple[str, Document]:
 
 @settings(max_examples=100, deadline=None)
 @given(held=documents(), question=questions())
+@example(
+    held={"books": {}, "authors": {"1": {"_id": "1", "books": ["gone"]}}},
+    question=("authors", {"books": {"$contains": {"$or": [{"_id": None}]}}}),
+)
 def test_a_filter_means_what_it_means_of_embedded_items(
     office: Backoffice, held: Documents, question: tuple[str, Document]
 ) -> None:
