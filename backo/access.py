@@ -6,8 +6,8 @@ the same.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import pydantic
 
@@ -29,8 +29,8 @@ from backo.errors import (
 from backo.item import ATTEMPTS, Item
 from backo.query.filter import ALWAYS, Filter, texts_at
 from backo.schema.faults import faults_of
-from backo.schema.models import DocumentModel, ItemModels
-from backo.schema.plan import FieldPlan, Right
+from backo.schema.models import DocumentModel
+from backo.schema.plan import FieldPlan, Kind
 from backo.visible import Document, Row, Visible, VisibleOwner
 
 __all__ = ["Access", "Changes", "Document", "Listing", "Owner", "Precondition"]
@@ -73,12 +73,6 @@ class Owner(VisibleOwner, Protocol):
     model: Item
     visible: Visible
 
-    @property
-    def models(self) -> ItemModels: ...
-
-    @property
-    def rights(self) -> Mapping[str, Right]: ...
-
 
 class Access:
     """The documents of one collection, for the current user."""
@@ -101,9 +95,12 @@ class Access:
         :raises NotFoundError: there is no such item, or the current user may not read
             it: the two look the same.
         """
-        if self.owner.item_needed["read"]:
+        seen = self.owner.seen
+        if seen.closed:
+            raise self.visible.absent(_id)
+        if seen.item_needed["read"]:
             return self._answer(self.visible.readable_item(_id), view)
-        model, store = self.owner.models.views[view], self.owner.db_handler
+        model, store = seen.models.views[view], self.owner.db_handler
         if store.capabilities.json and self.owner.refuse_filter is None:
             return self._shown_text(self.visible.held(store.get_json, _id), model)
         return self._shown(self.visible.stored(_id), model)
@@ -115,7 +112,8 @@ class Access:
         :raises SRightError: the current user may not create it.
         :raises DuplicateIdError: the id is already there.
         """
-        if self.owner.item_needed["create"]:
+        seen = self.owner.seen
+        if seen.item_needed["create"] or _touches(document, seen.plan.root, fresh=True):
             item = self.owner.new_item()
             item.create(document)
             return item["_id"].get_value(), self._shown_item(item, view)
@@ -125,9 +123,9 @@ class Access:
             self.owner.links.require(None, document)
             document = {**document, "_id": self.owner.store.create(document)}
             document = self.owner.links.follow(None, document)
-        if self.owner.rights["read"] is False:
+        if seen.rights["read"] is False:
             return document["_id"], None
-        return document["_id"], self._shown(document, self.owner.models.views[view])
+        return document["_id"], self._shown(document, seen.models.views[view])
 
     def modify(
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
@@ -141,7 +139,7 @@ class Access:
         :raises SRightError: the current user may not modify it.
         :raises ConflictError: others changed it again and again.
         """
-        through_item = self.owner.item_needed["modify"]
+        through_item = self.owner.seen.item_needed["modify"]
         once = self._modify_item if through_item else self._modify_stored
         for _ in range(ATTEMPTS):
             with self.owner.unit():
@@ -156,7 +154,7 @@ class Access:
         :raises NotFoundError: there is no such item for the current user.
         :raises SRightError: the current user may not delete it.
         """
-        through_item = self.owner.item_needed["delete"]
+        through_item = self.owner.seen.item_needed["delete"]
         once = self._delete_item if through_item else self._delete_stored
         for _ in range(ATTEMPTS):
             with self.owner.unit():
@@ -197,7 +195,7 @@ class Access:
     def _shown_row(self, row: Row, view: str) -> Document:
         if isinstance(row, Item):
             return self._answer(row, view)
-        model = self.owner.models.views[view]
+        model = self.owner.seen.models.views[view]
         if isinstance(row, str):
             return self._shown_text(row, model)
         return self._shown(row, model)
@@ -206,15 +204,18 @@ class Access:
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
     ) -> tuple[bool, Document | None]:
         """One try: whether nobody else was faster, and the answer."""
-        before = self.visible.stored(_id)
-        shown = self.owner.models.views[view]
+        before, seen = self._there(_id), self.owner.seen
+        shown = seen.models.views[view]
         if precondition is not None:
             precondition(self._shown(before, shown))
         self.owner.require("modify", self.owner.model)
-        root = self.owner.plan.root
+        root = seen.plan.root
         # What breaks the schema cannot be shown, but it can be replaced.
-        whole = {} if changes.blind else self._shown(before, self.owner.models.whole)
-        after = overlay(before, changes.made(whole, before, root), root)
+        whole = {} if changes.blind else self._shown(before, seen.models.whole)
+        values = changes.made(whole, before, root)
+        if _touches(values, root):
+            return self._modify_item(_id, changes, view, precondition)
+        after = overlay(before, values, root)
         after = carry_unknown(before, after, root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
@@ -224,12 +225,24 @@ class Access:
         settled = self.owner.links.follow(before, after)
         if settled is not after:
             answer = self._shown(settled, shown)
-        return True, None if self.owner.rights["read"] is False else answer
+        return True, None if seen.rights["read"] is False else answer
+
+    def _there(self, _id: str) -> Document:
+        """The stored document of an item that the current user may know of.
+
+        :raises NotFoundError: there is none.
+        """
+        if self.owner.seen.closed:
+            raise self.visible.absent(_id)
+        return self.visible.stored(_id)
 
     def _delete_stored(
         self, _id: str, view: str, precondition: Precondition | None
     ) -> bool:
         """One try; False when somebody changed the document meanwhile."""
+        seen = self.owner.seen
+        if seen.closed:
+            raise self.visible.absent(_id)
         self.owner.require("delete", self.owner.model)
         easy = precondition is None and self.owner.refuse_filter is None
         if easy and not self.owner.links.kept:
@@ -240,7 +253,7 @@ class Access:
             return True
         stored = self.visible.stored(_id)
         if precondition is not None:
-            precondition(self._shown(stored, self.owner.models.views[view]))
+            precondition(self._shown(stored, seen.models.views[view]))
         work = self.owner.links.of_deletion(stored)
         if not self.owner.store.compare_and_delete(_id, stored):
             return False
@@ -288,7 +301,7 @@ class Access:
         """
         shown = item.view(view)
         try:
-            self.owner.models.views[view].document(shown)
+            self.owner.seen.models.views[view].document(shown)
         except pydantic.ValidationError as error:
             faults = str(faults_of(error, self.owner.plan))
             raise self._broken(item.document or {}, faults) from error
@@ -313,6 +326,25 @@ class Access:
         return [(list(texts_at(one, names)), self._in_view(one, view)) for one in found]
 
     def _in_view(self, document: Document, view: str) -> Document:
-        if self.owner.item_needed["read"]:
+        seen = self.owner.seen
+        if seen.item_needed["read"]:
             return self._answer(self.visible.item_of(document), view)
-        return self._shown(document, self.owner.models.views[view])
+        return self._shown(document, seen.models.views[view])
+
+
+def _touches(values: Document, field: FieldPlan, *, fresh: bool = False) -> bool:
+    """Whether ``values`` may change what the current user may not: an Item tells.
+    ``fresh``: they are those of a new item, with the defaults."""
+    return any(
+        _touches_field(values[child.name], child, fresh=fresh)
+        for child in field.fields
+        if child.name in values
+    )
+
+
+def _touches_field(value: Any, field: FieldPlan, *, fresh: bool) -> bool:
+    if field.kind is Kind.DICT and isinstance(value, dict):
+        return _touches(value, field, fresh=fresh)
+    if fresh and (value is None or value == field.default):
+        return False
+    return any(one.forbidden for one in field.walk())

@@ -33,6 +33,7 @@ from backo.schema.compiler import compile_item
 from backo.schema.meta import item_meta
 from backo.schema.models import DocumentModel, component_name, input_model, result_model
 from backo.schema.plan import FieldPlan, ItemPlan, Kind, Right
+from backo.schema.rights import refused, verdict
 from backo.schema.types import Dict, GenericType
 from backo.transaction import Unit
 from backo.visible import Document, Visible
@@ -212,6 +213,11 @@ class Registered:
         return self._right("see") is False or self._right("execute") is False
 
     @property
+    def refused(self) -> bool:
+        """Whether the current user can see or execute it on no item."""
+        return any(refused(self._right(one), one) for one in ("see", "execute"))
+
+    @property
     def open(self) -> bool:
         """Whether everybody can see and execute it, whatever the item."""
         return not callable(self._right("see")) and not callable(self._right("execute"))
@@ -220,7 +226,7 @@ class Registered:
         """Whether the current user can ``see`` or ``execute`` it, for that item."""
         declared = self._right(right)
         if callable(declared):
-            return declared(right, item) is True
+            return verdict(declared, right, item) is True
         return declared is not False
 
     def require(self, item: Item) -> None:

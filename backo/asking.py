@@ -20,6 +20,7 @@ from backo.query.parse import (
 )
 from backo.references.expanding import Expansion, PlanOf, expand, expansion
 from backo.schema.plan import ItemPlan
+from backo.seen import Seen
 from backo.visible import Visible
 
 __all__ = [
@@ -47,7 +48,7 @@ class Askable(Protocol):
     visible: Visible
 
     @property
-    def plan(self) -> ItemPlan: ...
+    def seen(self) -> Seen: ...
 
     @property
     def page_size(self) -> int: ...
@@ -94,7 +95,7 @@ def asked(home: Askable, pairs: Pairs, body: Any = None) -> Asked:
     :raises FilterError: one of them is not valid, or names what the caller may not
         read.
     """
-    plan, look = home.plan, neighbours(home)
+    plan, look = home.seen.plan, neighbours(home)
     page = parse_page(pairs, home.page_size, home.max_page_size)
     query = Query(
         filter=all_of(
@@ -156,7 +157,7 @@ def _shown(plan: ItemPlan) -> Readable:
 
 
 def plan_of(home: Askable) -> PlanOf:
-    """The plans of the other collections that somebody may read, by name."""
+    """The plans of the other collections that the current user may read, by name."""
     look = neighbours(home)
 
     def find(name: str) -> ItemPlan | None:
@@ -175,7 +176,9 @@ def wanted(home: Askable, pairs: Pairs, view: str) -> tuple[Expansion, ...]:
     texts = [text for name, text in pairs if name == EXPAND]
     if not texts:
         return ()
-    return expansion(",".join(texts).split(","), home.plan.view(view), plan_of(home))
+    return expansion(
+        ",".join(texts).split(","), home.seen.plan.view(view), plan_of(home)
+    )
 
 
 def expanded(

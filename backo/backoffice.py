@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backo import transaction
 from backo.collection import Collection
 from backo.connectors.base import DBConnector, Document, Query
+from backo.current_user import CurrentUser, current_user
 from backo.errors import VALUE_ERRORS, FrozenError, SSyntaxError
 from backo.log import log_system
 from backo.migration import (
@@ -257,7 +258,7 @@ class Backoffice:
             "collections": [
                 one.get_meta()
                 for one in self.collections.values()
-                if not one.forbids("read")
+                if not one.seen.closed and not one.forbids("read")
             ],
         }
 
@@ -271,7 +272,7 @@ class Backoffice:
             raise SSyntaxError("{0}", "; ".join(mistakes))
         with self._freezing:
             for one in self.collections.values():
-                one.item_needed  # noqa: B018 - computed now, so that requests only read
+                _ = one.asks  # Computed now, so that requests only read.
             self.frozen = True
 
     def router(
@@ -300,11 +301,21 @@ class Backoffice:
         self.freeze()
         build_routes(self, flask_app, prefix, jwt_auth)
 
-    def get_openapi(self, prefix: str = "") -> dict[str, Any]:
-        """The OpenAPI 3.1 document of every route, below ``prefix``."""
+    def get_openapi(
+        self, prefix: str = "", *, user: CurrentUser | dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of every route, below ``prefix``.
+
+        :param user: only of what this one may use and read, as ``_openapi`` answers
+            with: a CurrentUser, or a dict for ``current_user.set``.
+        """
         from backo.openapi.ui import ApiPages
 
-        return ApiPages(self, prefix).described
+        pages = ApiPages(self, prefix)
+        if user is None:
+            return pages.described
+        with current_user.acting_as(user):
+            return pages.for_user()
 
 
 def _same(one: Mapping[str, ItemPlan], other: Mapping[str, ItemPlan]) -> bool:

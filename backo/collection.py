@@ -100,9 +100,9 @@ class Collection(Declaration):
 
     def get_openapi_schemas(self) -> dict[str, Any]:
         """The ``schemas`` section of the OpenAPI document for this collection."""
-        from backo.openapi.schemas import collection_schemas
+        from backo.openapi.document import collection_components
 
-        return collection_schemas(self)
+        return collection_components(self)
 
     # --- Neighbours ---------------------------------------------------------------
 
@@ -403,17 +403,25 @@ class Collection(Declaration):
             },
         }
 
+    def meeting(self) -> tuple[Any, ...]:
+        """How the current user meets the collection: what is told of it is the same for
+        all of whom this is the same."""
+        selections = (one.can_read() for one in self.selections.values())
+        actions = (one.refused for one in self.actions.values())
+        return (*self.answers(), *selections, *actions)
+
     def check(self, partial: Document, path: str) -> str | None:
         """What is wrong with the value at ``path`` in an item that is still being
         written; None when nothing is.
 
         :raises ValidationError: there is no such field.
         """
-        located = self.plan.locate(path)
+        plan = self.seen.plan
+        located = plan.locate(path)
         if located is None or located.field.unreadable:
             raise ValidationError([Fault("$.path", "names no field", "path_not_found")])
         wanted = located.field.path
-        for fault in faults_in(partial, self.models.update, self.plan):
+        for fault in faults_in(partial, self.seen.models.update, plan):
             if covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
                 return fault.message
         for fault in self.links.unknown(None, partial):

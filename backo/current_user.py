@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from backo.schema.rights import forget_answers, remembering
 from backo.schema.types import Dict, List, String
 
 __all__ = ["CurrentUser", "CurrentUserProxy", "current_user"]
@@ -80,6 +81,7 @@ class CurrentUserProxy:
         user = copy.copy(self._prototype)
         user.set(values)
         self._here().user = user
+        forget_answers()
 
     def reset(self, user: CurrentUser | None = None) -> None:
         """Start again with ``user``, or with an anonymous one.
@@ -93,10 +95,12 @@ class CurrentUserProxy:
         if user is not None and extending and user.is_anonymous():
             self._prototype = copy.copy(user)
         slot.user = copy.copy(user) if user is not None else None
+        forget_answers()
 
     def logout(self) -> None:
         """Be anonymous from now on."""
         self._here().user = None
+        forget_answers()
 
     def has_role(self, role: str | list[str]) -> bool:
         """Whether the user has that role, or any of those roles."""
@@ -115,9 +119,27 @@ class CurrentUserProxy:
         """A new, anonymous user for what runs inside; adapters open one per request."""
         token = _slot.set(_Slot(of_request=True))
         try:
-            yield
+            with remembering():
+                yield
         finally:
             _slot.reset(token)
+
+    @contextmanager
+    def acting_as(self, user: CurrentUser | dict[str, Any] | None) -> Iterator[None]:
+        """Inside, ``user`` is the current one; None: an anonymous one.
+
+        :raises STypeError, SAttributeError: see :meth:`set`.
+        """
+        process, self._process = self._process, _Slot()
+        try:
+            with self.request():
+                if isinstance(user, dict):
+                    self.set(user)
+                elif user is not None:
+                    self._here().user = copy.copy(user)
+                yield
+        finally:
+            self._process = process
 
     def _here(self) -> _Slot:
         if self.standalone:
@@ -145,6 +167,7 @@ class CurrentUserProxy:
             object.__setattr__(self, name, value)
         else:
             self._own()[name] = value
+            forget_answers()
 
     def __getitem__(self, name: str) -> Any:
         return self._own()[name]

@@ -2,6 +2,7 @@
 the others of its backoffice."""
 
 import copy
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -14,12 +15,17 @@ from backo.references.graph import Graph
 from backo.schema.compiler import compile_item
 from backo.schema.models import ItemModels, compile_models
 from backo.schema.plan import FieldPlan, ItemPlan, Right
+from backo.schema.resolving import Answers, Question, questions, resolved
+from backo.schema.rights import of_user, verdict
+from backo.seen import Seen
 
 __all__ = ["NAME", "RIGHTS", "Declaration", "Lookup", "covers"]
 
 RIGHTS = ("read", "create", "modify", "delete")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """What collections, selections and actions may be called."""
+_MOST_SEEN = 256
+"""Kinds of users whose plans are kept."""
 
 
 class Lookup(Protocol):
@@ -65,6 +71,7 @@ class Declaration:
         self.refuse_filter = refuse_filter
         self._backoffice: Lookup | None = None
         self._compiled: tuple[int, ItemPlan, ItemModels] | None = None
+        self._known: dict[tuple[Any, ...], Seen] = {}
 
     @property
     def plan(self) -> ItemPlan:
@@ -86,8 +93,9 @@ class Declaration:
         if self._compiled is None or self._compiled[0] != revision:
             plan = compile_item(self.name, self.model)
             self._compiled = (revision, plan, compile_models(plan))
-            for derived in ("item_needed", "_events", "has_handlers"):
+            for derived in ("_questions", "_events", "has_handlers"):
                 self.__dict__.pop(derived, None)
+            self._known = {}
             self.db_handler.bind(plan)
         return self._compiled
 
@@ -166,11 +174,11 @@ class Declaration:
         """Whether the current user has that right on ``item``."""
         declared = self.rights[right]
         if callable(declared):
-            return declared(right, item) is True
+            return verdict(declared, right, item) is True
         return declared is not False
 
     def judges(self, right: str) -> bool:
-        """Whether that right depends on the item."""
+        """Whether a function decides about that right."""
         return callable(self.rights[right])
 
     def require(self, right: str, item: Item) -> None:
@@ -181,19 +189,83 @@ class Declaration:
         if not self.allows(right, item):
             raise SRightError("{0}: you may not {1} this item", self.name, right)
 
+    @property
+    def seen(self) -> Seen:
+        """The declaration as the current user meets it."""
+        self._compile()
+        answers = self.answers()
+        found = self._known.get(answers)
+        if found is None:
+            if len(self._known) >= _MOST_SEEN:
+                self._known = {}
+            found = self._known[answers] = self._seen_with(answers)
+        return found
+
+    def _seen_with(self, answers: tuple[Any, ...]) -> Seen:
+        said = dict(zip(self._questions, answers, strict=True))
+        rights = {
+            right: said[one, right] is True if of_user(one) else one
+            for right, one in self.rights.items()
+        }
+        of_fields = {
+            one: answer if isinstance(answer, bool) else None
+            for one, answer in said.items()
+        }
+        seen = self._seen(rights, of_fields, closed=False)
+        if not seen.plan.forbids:
+            return seen
+        described = self._seen(rights, of_fields, closed=True)
+        return dataclasses.replace(seen, described=described)
+
+    def _seen(
+        self, rights: Mapping[str, Right], answers: Answers, *, closed: bool
+    ) -> Seen:
+        plan, models = self._compile()[1:]
+        asking = questions(plan)
+        if asking:
+            plan = resolved(plan, answers, closed=closed)
+            models = compile_models(plan)
+        return Seen(
+            plan=plan,
+            models=models,
+            rights=rights,
+            item_needed=self._needed(plan, rights),
+            closed=rights["read"] is False and not self.forbids("read"),
+            pruning=bool(asking) and plan.hides,
+        )
+
     @cached_property
+    def _questions(self) -> tuple[Question, ...]:
+        """What must be asked to know how the current user meets the declaration."""
+        of_items = tuple(
+            (one, right) for right, one in self.rights.items() if of_user(one)
+        )
+        return tuple(dict.fromkeys([*of_items, *questions(self._compile()[1])]))
+
+    def answers(self) -> tuple[Any, ...]:
+        """What the functions of the user alone say of the current one."""
+        return tuple(verdict(*one, self.model) for one in self._questions)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is not the same for all users."""
+        return bool(self._questions)
+
+    @property
     def item_needed(self) -> Mapping[str, bool]:
-        """For each right, whether its use case must build an Item, or can go from
-        document to document."""
-        plan = self._compile()[1]
-        reading = callable(self.rights["read"]) or not plan.read_static
+        """See :class:`Seen`."""
+        return self.seen.item_needed
+
+    def _needed(
+        self, plan: ItemPlan, rights: Mapping[str, Right]
+    ) -> Mapping[str, bool]:
+        reading = callable(rights["read"]) or not plan.read_static
         writing = reading or not plan.write_static
         deleting = reading or self.told_of_delete
         static = {"read": reading, "create": writing, "modify": writing}
         needed = {**static, "delete": deleting}
         return {
-            right: need or callable(self.rights[right])
-            for right, need in needed.items()
+            right: need or callable(rights[right]) for right, need in needed.items()
         }
 
     @property

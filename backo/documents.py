@@ -17,6 +17,7 @@ __all__ = [
     "known_values",
     "merge_changes",
     "overlay",
+    "pruned",
     "with_dicts",
 ]
 
@@ -87,6 +88,23 @@ def _with_dicts(value: Document, field: FieldPlan) -> Iterator[tuple[str, Any]]:
             held = value[child.name]
             empty = held is None and child.kind is Kind.DICT
             yield child.name, with_dicts({} if empty else held, child)
+
+
+def pruned(document: Any, field: FieldPlan) -> Any:
+    """``document`` without what ``field`` says is not to be read."""
+    if isinstance(document, list):
+        element = field.element
+        return (
+            document if element is None else [pruned(one, element) for one in document]
+        )
+    if not isinstance(document, dict):
+        return document
+    known = {child.name: child for child in field.fields}
+    return {
+        key: pruned(value, known[key]) if key in known else value
+        for key, value in document.items()
+        if key not in known or not known[key].unreadable
+    }
 
 
 def _known_elements(value: Any, field: FieldPlan) -> Any:

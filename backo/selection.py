@@ -14,7 +14,7 @@ from backo.connectors.base import Query
 from backo.documents import with_dicts
 from backo.errors import BackoError, FilterError, SRightError, SSyntaxError
 from backo.item import Home, Item
-from backo.query.builder import Neighbour
+from backo.query.builder import Neighbour, Neighbours
 from backo.query.filter import ALWAYS, Filter, all_of
 from backo.query.paging import EXPAND
 from backo.query.parse import developers_own, everything, parse_python, parse_sort
@@ -22,20 +22,16 @@ from backo.references.graph import Graph
 from backo.references.selecting import Selecting, compile_selector, values_of
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
-from backo.schema.plan import FieldPlan, Right
+from backo.schema.plan import ItemPlan, Right, is_readable
+from backo.schema.rights import verdict
 from backo.schema.rows import Selected, row_model
 from backo.visible import Document, Row, Visible
 
-__all__ = ["ALL", "CollectionAddon", "Selection", "SelectionOwner", "is_readable"]
+__all__ = ["ALL", "CollectionAddon", "Selection", "SelectionOwner"]
 
 ALL = "_all"
 """The selection that every collection has: whole items, without a filter."""
 _ID = "$._id"
-
-
-def is_readable(field: FieldPlan) -> bool:
-    """Whether a filter or a sort may name this field."""
-    return not field.unreadable
 
 
 def _listed(selectors: Any) -> list[str] | None:
@@ -193,11 +189,22 @@ class Selection(CollectionAddon):
         return self._known
 
     def _selecting(self, selector: str) -> Selecting:
-        look = self.owner.visible.neighbours(lambda _plan: is_readable)
+        look = self.owner.visible.declared_neighbours()
         try:
             return compile_selector(selector, self.owner.plan.root, look)
         except SSyntaxError as error:
             raise self._wrong(error.to_string()) from error
+
+    def hidden(self, plan: ItemPlan, look: Neighbours) -> frozenset[int]:
+        """Which places of its rows are empty where items are what ``plan`` shows of
+        them, and other collections what ``look`` shows."""
+        found = set()
+        for at, one in enumerate(self._compiled.selecting):
+            try:
+                compile_selector(one.column.selector, plan.root, look)
+            except SSyntaxError:
+                found.add(at)
+        return frozenset(found)
 
     def get_schema(self) -> dict[str, Any]:
         """What it is: its selectors (None: whole items), and the JSON Schema of a
@@ -224,7 +231,7 @@ class Selection(CollectionAddon):
         if self.owner.forbids("read"):
             return False
         if callable(self.right):
-            return self.right("read", self.owner.model) is True
+            return verdict(self.right, "read", self.owner.model) is True
         return self.right is not False
 
     def require(self) -> None:
@@ -259,7 +266,7 @@ class Selection(CollectionAddon):
         _refuse_negative(
             page_size=page_size, num_of_element_to_skip=num_of_element_to_skip
         )
-        plan = self.owner.plan
+        plan = self.owner.seen.plan
         look = self.owner.visible.neighbours(lambda _plan: is_readable)
         query = Query(
             filter=parse_python(match_filter, plan, is_readable, look),

@@ -7,11 +7,11 @@ What a caller asks is judged on what the caller may read; what the developer dec
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from backo.connectors.base import DBConnector, Query, decode_document
-from backo.documents import encode
+from backo.documents import encode, pruned
 from backo.errors import NotFoundError, SSyntaxError
 from backo.item import Home, Item
 from backo.query.builder import Neighbour
@@ -37,7 +37,8 @@ from backo.query.parse import (
 )
 from backo.query.paths import paths_of
 from backo.references.joining import joined, values_across
-from backo.schema.plan import FieldPlan, ItemPlan, Kind
+from backo.schema.plan import FieldPlan, ItemPlan, Kind, is_readable
+from backo.seen import Seen
 
 __all__ = ["Document", "Found", "Row", "Visible", "VisibleOwner"]
 
@@ -60,7 +61,7 @@ class VisibleOwner(Home, Protocol):
     refuse_filter: Callable[[], Any] | None
 
     @property
-    def item_needed(self) -> Mapping[str, bool]: ...
+    def seen(self) -> Seen: ...
 
     def get_other_collection(self, name: str) -> Any: ...
 
@@ -129,7 +130,10 @@ class Visible:
             for document in self.owner.db_handler.get_many(ids)
             if refused is None or not self._holds(refused, document)
         ]
-        if not self.owner.judges("read"):
+        seen = self.owner.seen
+        if seen.closed:
+            return []
+        if not callable(seen.rights["read"]):
             return found
         return [
             document
@@ -140,9 +144,11 @@ class Visible:
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         """Of the items with these ids that the current user may read, all that the
         current user may read, by id."""
-        found = self.readable(ids)
-        if self.owner.item_needed["read"]:
+        found, seen = self.readable(ids), self.owner.seen
+        if seen.item_needed["read"]:
             found = [self._read_of(self.item_of(one)) for one in found]
+        elif seen.pruning:
+            found = [pruned(one, seen.plan.root) for one in found]
         return {one["_id"]: one for one in found}
 
     # --- By filter ----------------------------------------------------------------
@@ -151,7 +157,10 @@ class Visible:
         """The page of items that ``query`` asks for, among those of ``own``, which is
         the developer's; with ``total``, also how many match without ``skip`` and
         ``limit``."""
-        if self.owner.item_needed["read"]:
+        seen = self.owner.seen
+        if seen.closed:
+            return Found([], 0 if total else None)
+        if seen.item_needed["read"]:
             return self._page_of_items(query, own, total=total)
         query = self.asked(query, own)
         if _across(query.sort):
@@ -166,7 +175,10 @@ class Visible:
     def items(self, query: Query, own: Filter = ALWAYS) -> Iterator[Item]:
         """The items that match and that the current user may read, as in
         :meth:`page`."""
-        if not self.owner.item_needed["read"]:
+        seen = self.owner.seen
+        if seen.closed:
+            return
+        if not seen.item_needed["read"]:
             query = self.asked(query, own)
             if _across(query.sort):
                 found = _page(self._ordered(query), query)
@@ -278,7 +290,7 @@ class Visible:
 
     def _steps(self, path: tuple[str, ...]) -> tuple[FieldPlan, ...]:
         """The fields on the way to ``path`` and below it."""
-        located = self.owner.plan.locate(".".join(path))
+        located = self.owner.seen.plan.locate(".".join(path))
         return () if located is None else (*located.trail, *located.field.walk())
 
     def _ordered(self, query: Query) -> list[Document]:
@@ -298,7 +310,9 @@ class Visible:
         """Of an item that was found, all that the current user may read."""
         if isinstance(row, Item):
             return self._read_of(row)
-        return decode_document(row) if isinstance(row, str) else row
+        document = decode_document(row) if isinstance(row, str) else row
+        seen = self.owner.seen
+        return pruned(document, seen.plan.root) if seen.pruning else document
 
     def _read_of(self, item: Item) -> Document:
         read: Document = encode(item, self.owner.plan.root)
@@ -317,34 +331,50 @@ class Visible:
 
     def neighbours(self, readable_of: Callable[[ItemPlan], Readable]) -> Neighbours:
         """The other collections, as far as the caller may look into them by filters and
-        sorts: of those that somebody may read, the fields that ``readable_of`` tells
-        from their plans."""
-        return self._neighbours(readable_of, readable_only=True)
+        sorts: of those that the current user may read, the fields that ``readable_of``
+        tells from their plans."""
+        return self._neighbours(readable_of, lambda other: _open(other.seen))
+
+    def told_neighbours(self, told: Callable[[Seen], Seen]) -> Neighbours:
+        """The other collections, as far as answers may show their items to the current
+        user, in the plans of what ``told`` gives."""
+        return self._neighbours(_shown, lambda other: _open(told(other.seen)))
+
+    def declared_neighbours(self, *, shown_only: bool = False) -> Neighbours:
+        """The other collections, with all that somebody may read; ``shown_only``: that
+        some answer shows."""
+        return self._neighbours(
+            _shown if shown_only else lambda _plan: is_readable,
+            lambda other: None if other.forbids("read") else other.plan,
+        )
 
     def whole_neighbours(self) -> Neighbours:
         """The other collections, with all that they have: what the developer declares
         does not depend on what callers may read."""
-        return self._neighbours(lambda _plan: everything, readable_only=False)
+        return self._neighbours(lambda _plan: everything, lambda other: other.plan)
 
     def _neighbours(
-        self, readable_of: Callable[[ItemPlan], Readable], *, readable_only: bool
+        self,
+        readable_of: Callable[[ItemPlan], Readable],
+        plan_of: Callable[[Any], ItemPlan | None],
     ) -> Neighbours:
         def look(name: str) -> Neighbour | None:
             try:
                 other = self.owner.get_other_collection(name)
             except SSyntaxError:
                 return None
-            if readable_only and other.forbids("read"):
-                return None
-            return Neighbour(other.plan, readable_of(other.plan))
+            plan = plan_of(other)
+            return None if plan is None else Neighbour(plan, readable_of(plan))
 
         return look
 
     def ids_in(self, path: str, condition: Filter) -> list[str]:
         """The ids that the field at ``path`` holds in the items that match and that the
         current user may read."""
-        names, query = self.names(path), Query(condition)
-        if self.owner.item_needed["read"]:
+        names, query, seen = self.names(path), Query(condition), self.owner.seen
+        if seen.closed:
+            return []
+        if seen.item_needed["read"]:
             found = (item.document or {} for item in self.items(query))
             return [_id for one in found for _id in texts_at(one, names)]
         store: DBConnector = self.owner.db_handler
@@ -363,8 +393,10 @@ class Visible:
         """The first ``most`` stored documents that hold one of ``ids`` in the field at
         ``path``, of the items that the current user may read."""
         held = Condition(self.names(path), Op.IN, tuple(ids), Kind.STRING)
-        query = Query(held, limit=most)
-        if self.owner.item_needed["read"]:
+        query, seen = Query(held, limit=most), self.owner.seen
+        if seen.closed:
+            return []
+        if seen.item_needed["read"]:
             return [item.document or {} for item in self.items(query)]
         found: list[Document] = self.owner.db_handler.find(self.asked(query))
         return found
@@ -387,6 +419,15 @@ class Visible:
     def _other(self, name: str) -> "Visible":
         other: Visible = self.owner.get_other_collection(name).visible
         return other
+
+
+def _open(seen: Seen) -> ItemPlan | None:
+    """The plan of a collection that may be read."""
+    return None if seen.rights["read"] is False else seen.plan
+
+
+def _shown(plan: ItemPlan) -> Readable:
+    return plan.shows
 
 
 def _parted(

@@ -25,8 +25,8 @@ from backo.query.parse import parse_json
 from tests.offices import one
 
 
-def never(_right: str, _item: Any) -> bool:
-    return False
+def never(_right: str, item: Any) -> bool:
+    return item is None
 
 
 def is_admin(_right: str, _item: Any) -> bool:

@@ -1,7 +1,6 @@
 """The names of the schemas of items into which others may have been put."""
 
-from backo.asking import plan_of
-from backo.collection import Collection
+from backo.http.described import Described
 from backo.references.expanding import PlanOf, expandable
 from backo.schema.models import component_name, shown_component, view_suffix
 from backo.schema.plan import ItemPlan
@@ -9,10 +8,10 @@ from backo.schema.plan import ItemPlan
 __all__ = ["expanded_component", "expanded_name"]
 
 
-def expanded_component(collection: Collection, view: str | None = None) -> str:
+def expanded_component(collection: Described, view: str | None = None) -> str:
     """The name of the schema of items in a view, or else in any of theirs, into which
     others may have been put; that of the items alone where there is nothing to put."""
-    plan, find = collection.plan, plan_of(collection)
+    plan, find = collection.plan, collection.plan_of
     if view is not None:
         return expanded_name(plan, view, find)
     shown = shown_component(component_name(plan.name), plan.view_names)

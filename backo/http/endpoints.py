@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from backo.backoffice import Backoffice
 from backo.errors import SSyntaxError
 from backo.http import handlers
+from backo.http.described import Tell, declared
 from backo.http.endpoint import Answer, Endpoint, Follow, base_path, method_name
 from backo.http.messages import Request, Response
 from backo.http.rows import collection_rows
@@ -36,14 +37,17 @@ class Pages(Protocol):
     def asset(self, request: Request) -> Response: ...
 
 
-def table(office: Backoffice, prefix: str, pages: Pages) -> tuple[Endpoint, ...]:
-    """Every operation of a backoffice, those with fixed paths before the others.
+def table(
+    office: Backoffice, prefix: str, pages: Pages, tell: Tell = declared
+) -> tuple[Endpoint, ...]:
+    """Every operation of a backoffice, those with fixed paths before the others; of its
+    collections those of what ``tell`` tells.
 
     :raises SSyntaxError: two operations would have one name.
     """
     rows = list(_office_rows(office, base_path(office, prefix), pages))
     for collection in office.collections.values():
-        rows.extend(collection_rows(collection, office, prefix))
+        rows.extend(collection_rows(tell(collection), office, prefix))
     _refuse_repeated(rows)
     return tuple(rows)
 
@@ -72,7 +76,8 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
         path=f"{base}/_openapi",
         operation_id=method_name(f"{office.name}_get_openapi"),
         summary="Get the OpenAPI document",
-        description="The OpenAPI 3.1 document of this API.",
+        description="The OpenAPI 3.1 document of this API, as far as the caller may "
+        "use it.",
         handler=pages.openapi,
         success={200: Answer("The document", ("OpenAPI",))},
         **common,

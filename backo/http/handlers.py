@@ -138,8 +138,9 @@ def _input(action: Registered, request: Request) -> Document:
 
 def create(collection: Collection, request: Request) -> Response:
     """Store a new item."""
-    document = _valid(collection.models.create, request, collection.plan)
-    _id, item = collection.access.insert(document, _view(request, collection.plan))
+    seen = collection.seen
+    document = _valid(seen.models.create, request, seen.plan)
+    _id, item = collection.access.insert(document, _view(request, seen.plan))
     place = ("location", f"{request.uri}/{_quoted(_id)}")
     if item is None:
         return Response(204, b"", None, (place,))
@@ -149,7 +150,7 @@ def create(collection: Collection, request: Request) -> Response:
 
 def read(collection: Collection, request: Request) -> Response:
     """One item, or 304 when the client has it already."""
-    view = _view(request, collection.plan)
+    view = _view(request, collection.seen.plan)
     into = wanted(collection, request.query, view)
     item = collection.access.read(request.path_params["id"], view)
     if into:
@@ -165,13 +166,14 @@ def read(collection: Collection, request: Request) -> Response:
 
 def update(collection: Collection, request: Request) -> Response:
     """Change the fields that the body gives."""
-    changes = _valid(collection.models.update, request, collection.plan)
+    seen = collection.seen
+    changes = _valid(seen.models.update, request, seen.plan)
     return _modify(collection, request, Changes(lambda _before: changes, blind=True))
 
 
 def patch(collection: Collection, request: Request) -> Response:
     """Change an item by JSON Patch or JSON Merge Patch."""
-    plan = collection.plan
+    plan, models = collection.seen.plan, collection.seen.models
     media, _ = media_type(request.headers.get("content-type", ""))
     if media == MERGE_PATCH:
         merge = _parsed(request.body)
@@ -198,7 +200,7 @@ def patch(collection: Collection, request: Request) -> Response:
         if not isinstance(patched, dict):
             raise ValidationError([Fault("$", "must be an object", "type")])
         changed = changed_fields(before, patched, plan.root)
-        return _checked(collection.models.update.document, changed, plan)
+        return _checked(models.update.document, changed, plan)
 
     return _modify(collection, request, Changes(changes, replay=replay))
 
@@ -207,7 +209,7 @@ def delete(collection: Collection, request: Request) -> Response:
     """Delete one item."""
     collection.access.remove(
         request.path_params["id"],
-        _view(request, collection.plan),
+        _view(request, collection.seen.plan),
         _precondition(request),
     )
     return Response(204, b"", None)
@@ -240,7 +242,7 @@ def _modify(collection: Collection, request: Request, changes: Changes) -> Respo
     item = collection.access.modify(
         request.path_params["id"],
         changes,
-        _view(request, collection.plan),
+        _view(request, collection.seen.plan),
         _precondition(request),
     )
     if item is None:
@@ -273,12 +275,12 @@ def _view(request: Request, plan: ItemPlan) -> str:
 
 def check_new(collection: Collection, request: Request) -> None:
     """Whether the body is a valid new item."""
-    _valid(collection.models.create, request, collection.plan)
+    _valid(collection.seen.models.create, request, collection.seen.plan)
 
 
 def check_changes(collection: Collection, request: Request) -> None:
     """Whether the body holds valid changes."""
-    _valid(collection.models.update, request, collection.plan)
+    _valid(collection.seen.models.update, request, collection.seen.plan)
 
 
 def _valid(model: type[DocumentModel], request: Request, plan: ItemPlan) -> Document:

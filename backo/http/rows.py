@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backo.action import Registered
-from backo.asking import neighbours, plan_of
 from backo.collection import Collection
 from backo.declaration import Lookup
 from backo.http import handlers
 from backo.http.across import expanded_component
+from backo.http.described import Described
 from backo.http.endpoint import Answer, Endpoint, Follow, base_path, method_name
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
-from backo.http.messages import JSON, Response
+from backo.http.messages import JSON, Request, Response
 from backo.http.parameters import (
     FILTER,
     Parameter,
@@ -35,10 +35,10 @@ __all__ = ["collection_rows"]
 
 
 def collection_rows(
-    collection: Collection, office: Lookup, prefix: str
+    described: Described, office: Lookup, prefix: str
 ) -> tuple[Endpoint, ...]:
-    """The operations of one collection; what is forbidden to everybody is not there."""
-    return tuple(_Rows(collection, office, prefix).rows())
+    """The operations of one collection; what is forbidden is not there."""
+    return tuple(_Rows(described, office, prefix).rows())
 
 
 def _escaped(name: str) -> str:
@@ -49,16 +49,17 @@ def _escaped(name: str) -> str:
 class _Rows:
     """Makes one collection's rows."""
 
-    def __init__(self, collection: Collection, office: Lookup, prefix: str) -> None:
-        self.collection = collection
+    def __init__(self, described: Described, office: Lookup, prefix: str) -> None:
+        self.described = described
+        self.collection = described.collection
         self.office = office
-        self.plan: ItemPlan = collection.plan
-        self.path = f"{base_path(office, prefix)}/{collection.name}"
-        self.component = component_name(collection.name)
+        self.plan: ItemPlan = described.plan
+        self.path = f"{base_path(office, prefix)}/{described.name}"
+        self.component = component_name(described.name)
         self.shown = (shown_component(self.component, self.plan.view_names),)
         self.view = (view_parameter(self.plan),)
-        self.look = neighbours(collection)
-        self.expand = expand_parameter(self.plan, plan_of(collection))
+        self.look = described.neighbours
+        self.expand = expand_parameter(self.plan, described.plan_of)
         self.id = Parameter(
             "id",
             "path",
@@ -83,7 +84,7 @@ class _Rows:
         """The operations that somebody may use, those asked for most first: FastAPI
         tries one after the other. No two of them have method and path in common."""
         refused = {
-            right: self.collection.forbids(right)
+            right: self.described.forbids(right)
             for right in ("read", "create", "modify", "delete")
         }
         if not refused["read"]:
@@ -94,13 +95,10 @@ class _Rows:
             yield from (self._update(), self._patch())
         if not refused["delete"]:
             yield self._delete()
-        for action in self.collection.actions.values():
-            if not action.forbidden:
-                yield self._act(action)
-        if not refused["read"]:
-            for selection in self.collection.selections.values():
-                if not selection.forbidden:
-                    yield from self._select(selection)
+        for action in self.described.actions:
+            yield self._act(action)
+        for selection in self.described.selections:
+            yield from self._select(selection)
         if all(refused.values()):
             return
         yield from (self._check(), self._meta())
@@ -115,20 +113,26 @@ class _Rows:
             **row,
         )
 
+    def _checked(
+        self, check: Callable[[Collection, Request], None]
+    ) -> Callable[[Request], None] | None:
+        """``check``, where it asks nobody for rights."""
+        return None if self.collection.asks else partial(check, self.collection)
+
     def _own_links(self) -> Mapping[str, Follow]:
         """What can be done next with the item that an answer shows."""
         verbs = {"get": "read", "update": "modify", "patch": "modify"}
         return {
             verb: Follow(self._operation(verb), "/_id", f"{verb.capitalize()} the item")
             for verb, right in {**verbs, "delete": "delete"}.items()
-            if not self.collection.forbids(right)
+            if not self.described.forbids(right)
         }
 
     def _links(self) -> Mapping[str, Follow]:
         """The items that an item points to, each by the one id at its place."""
         found = {}
         for dotted, one in expandable(
-            self.plan.view("client"), plan_of(self.collection)
+            self.plan.view("client"), self.described.plan_of
         ).items():
             name = re.sub("[^A-Za-z0-9._-]", "_", dotted)
             if not one.many and name not in found:
@@ -150,7 +154,7 @@ class _Rows:
         self, status: int, description: str, *headers: str
     ) -> Mapping[int, Answer]:
         """What a write answers with: the item, if the caller may read it."""
-        read = self.collection.rights["read"]
+        read = self.described.rights["read"]
         shown = self._item(description)
         links = self._own_links() if status == 201 else {}
         answers = {
@@ -258,7 +262,7 @@ class _Rows:
             description="Store a new item. Fields left out get their defaults.",
             parameters=self.view,
             consumes={JSON: f"{self.component}Create"},
-            check=partial(handlers.check_new, self.collection),
+            check=self._checked(handlers.check_new),
             success=self._stored(201, "The new item", "Location"),
             problems=(400, 403, 406, 409, 413, 415, 422),
         )
@@ -275,7 +279,7 @@ class _Rows:
             success={
                 200: dataclasses.replace(
                     self._item("The item"),
-                    components=(expanded_component(self.collection),),
+                    components=(expanded_component(self.described),),
                     optional=("ETag",) if self.expand else (),
                     links=self._links(),
                 ),
@@ -294,7 +298,7 @@ class _Rows:
             description="Change the fields that are given; the others stay the same.",
             parameters=(self.id, self.if_match, *self.view),
             consumes={JSON: f"{self.component}Update"},
-            check=partial(handlers.check_changes, self.collection),
+            check=self._checked(handlers.check_changes),
             success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )

@@ -5,17 +5,21 @@ from typing import Any
 from backo.backoffice import Backoffice
 from backo.collection import Collection
 from backo.errors import SSyntaxError
+from backo.http.described import Tell, declared
 from backo.http.endpoints import Endpoint, collection_rows
 from backo.openapi.routes import paths
 from backo.openapi.schemas import collection_schemas, common_schemas
 
-__all__ = ["collection_paths", "components", "document"]
+__all__ = ["collection_components", "collection_paths", "components", "document"]
 
 type Schema = dict[str, Any]
 
 
-def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
-    """The document of these rows of ``office``."""
+def document(
+    office: Backoffice, rows: tuple[Endpoint, ...], tell: Tell = declared
+) -> Schema:
+    """The document of these rows of ``office``, which are those of what ``tell`` tells
+    of each collection."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -28,7 +32,7 @@ def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
         "security": [],
         "tags": _tags(office, rows),
         "paths": paths(rows),
-        "components": {"schemas": components(office)},
+        "components": {"schemas": components(office, tell)},
     }
 
 
@@ -41,17 +45,14 @@ def _tags(office: Backoffice, rows: tuple[Endpoint, ...]) -> list[Schema]:
     return [{"name": name, "description": text} for name, text in described.items()]
 
 
-def components(office: Backoffice) -> dict[str, Schema]:
-    """Every component schema, sorted by name.
+def components(office: Backoffice, tell: Tell = declared) -> dict[str, Schema]:
+    """Every component schema of what ``tell`` tells of, sorted by name.
 
     :raises SSyntaxError: two collections would have schemas of one name.
     """
-    used = [one for one in office.collections.values() if collection_paths(one)]
-    results = any(
-        action.result is None and not action.forbidden
-        for collection in used
-        for action in collection.actions.values()
-    )
+    told = [tell(one) for one in office.collections.values()]
+    used = [one for one in told if one.used]
+    results = any(action.result is None for one in used for action in one.actions)
     schemas = common_schemas(empty=not used, results=results)
     for collection in used:
         added = collection_schemas(collection)
@@ -65,4 +66,9 @@ def components(office: Backoffice) -> dict[str, Schema]:
 
 def collection_paths(collection: Collection) -> dict[str, Schema]:
     """The paths of one collection, without any prefix."""
-    return paths(collection_rows(collection, collection.backoffice, ""))
+    return paths(collection_rows(declared(collection), collection.backoffice, ""))
+
+
+def collection_components(collection: Collection) -> dict[str, Schema]:
+    """The component schemas of one collection."""
+    return collection_schemas(declared(collection))

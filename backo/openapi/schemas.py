@@ -3,15 +3,16 @@
 from typing import Any
 
 from backo.action import Registered
-from backo.asking import neighbours, plan_of
-from backo.collection import Collection
 from backo.http.across import expanded_component
+from backo.http.described import Described
 from backo.http.parameters import expand_parameter, filter_schema
 from backo.http.patch import MAX_OPERATIONS
 from backo.openapi.expanded import expanded_schema
 from backo.openapi.patches import patch_schemas
+from backo.schema.jsonschema import any_of
 from backo.schema.models import component_name, shown_component, view_suffix
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
+from backo.selection import Selection
 
 __all__ = ["collection_schemas", "common_schemas", "one_of", "reference"]
 
@@ -27,10 +28,10 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def collection_schemas(collection: Collection) -> dict[str, Schema]:
+def collection_schemas(collection: Described) -> dict[str, Schema]:
     """The schemas of one collection: reading (one for each view), creating, updating,
-    patching, a page, a filter, a question about a value. Those of what is refused to
-    everybody are not there."""
+    patching, a page, a filter, a question about a value. Those of what is refused are
+    not there."""
     name = component_name(collection.name)
     schemas = {f"{name}Question": _question(collection.plan)}
     if not collection.forbids("read"):
@@ -39,10 +40,10 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
             schemas |= _view_schemas(collection, name)
         schemas |= expanded
         shown = reference(expanded_component(collection))
-        schemas[f"{name}Page"] = _page(shown, collection.backoffice.max_page_size)
+        schemas[f"{name}Page"] = _page(shown, collection.collection.max_page_size)
         schemas |= _selection_schemas(collection, name)
         if collection.plan.shown_root.fields:
-            look = neighbours(collection)
+            look = collection.neighbours
             conditions = filter_schema(collection.plan, f"{name}Filter", look)
             schemas[f"{name}Filter"] = conditions
     if not collection.forbids("create"):
@@ -50,23 +51,36 @@ def collection_schemas(collection: Collection) -> dict[str, Schema]:
     if not collection.forbids("modify"):
         schemas[f"{name}Update"] = collection.models.update.model_json_schema()
         schemas |= patch_schemas(name, collection.plan, MAX_OPERATIONS)
-    for action in collection.actions.values():
-        if not action.forbidden:
-            schemas |= _action_schemas(action)
+    for action in collection.actions:
+        schemas |= _action_schemas(action)
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
 
 
-def _selection_schemas(collection: Collection, name: str) -> dict[str, Schema]:
+def _selection_schemas(collection: Described, name: str) -> dict[str, Schema]:
     """Those of rows that are no whole items."""
     schemas = {}
-    most = collection.backoffice.max_page_size
-    for selection in collection.selections.values():
-        if selection.forbidden or selection.row_is_item:
+    most = collection.collection.max_page_size
+    for selection in collection.selections:
+        if selection.row_is_item:
             continue
         own = name + component_name(selection.name or "")
-        schemas[f"{own}Row"] = selection.row.model_json_schema()
+        schemas[f"{own}Row"] = _row(selection, collection)
         schemas[f"{own}Page"] = _page(reference(f"{own}Row"), most)
     return schemas
+
+
+def _row(selection: Selection, collection: Described) -> Schema:
+    """The schema of a row, in which null stands for what may not be read."""
+    row = selection.row.model_json_schema()
+    hidden = selection.hidden(collection.plan, collection.neighbours)
+    if not hidden:
+        return row
+    columns = [
+        {"type": "null", "title": one["title"]} if at in hidden else one
+        for at, one in enumerate(row["prefixItems"])
+    ]
+    untitled = [{k: v for k, v in one.items() if k != "title"} for one in columns]
+    return {**row, "prefixItems": columns, "items": any_of(untitled)}
 
 
 def _action_schemas(action: Registered) -> dict[str, Schema]:
@@ -77,7 +91,7 @@ def _action_schemas(action: Registered) -> dict[str, Schema]:
     return schemas
 
 
-def _view_schemas(collection: Collection, name: str) -> dict[str, Schema]:
+def _view_schemas(collection: Described, name: str) -> dict[str, Schema]:
     views = collection.models.views
     schemas = {
         name + view_suffix(view): model.model_json_schema()
@@ -91,14 +105,14 @@ def _view_schemas(collection: Collection, name: str) -> dict[str, Schema]:
     return schemas
 
 
-def _is_constant(collection: Collection) -> bool:
+def _is_constant(collection: Described) -> bool:
     """Whether no answer shows an item but those that may have been expanded."""
     return collection.forbids("create") and collection.forbids("modify")
 
 
-def _expanded_schemas(collection: Collection) -> dict[str, Schema]:
+def _expanded_schemas(collection: Described) -> dict[str, Schema]:
     """Items as ``_expand`` shows them; none where it changes nothing."""
-    views, find = collection.models.views, plan_of(collection)
+    views, find = collection.models.views, collection.plan_of
     names = {view: expanded_component(collection, view) for view in views}
     if not expand_parameter(collection.plan, find):
         return {}

@@ -1,6 +1,7 @@
 """The pages about an API: its document, and Swagger UI from a package's files."""
 
 import importlib.util
+from collections.abc import Hashable
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Any
 
 from backo.backoffice import Backoffice
 from backo.errors import BackoError, NotFoundError
+from backo.http.described import for_user
 from backo.http.endpoints import base_path, table
 from backo.http.messages import JSON, Request, Response
 from backo.http.problems import to_json
 from backo.openapi.document import document
 
 __all__ = ["ApiPages"]
+
+type Schema = dict[str, Any]
 
 _PACKAGE = "flask_swagger_ui"
 """A package that ships each release of Swagger UI; only its files are used."""
@@ -61,30 +65,54 @@ _POLICY = (
 )
 
 
+_MOST_KEPT = 64
+"""Kinds of users whose documents are kept."""
+
+
 class ApiPages:
     """The document and Swagger UI of one backoffice below one prefix."""
 
     def __init__(self, office: Backoffice, prefix: str) -> None:
         self._office = office
+        self._prefix = prefix
         self.rows = table(office, prefix, self)
         self._place = f"{base_path(office, prefix)}/_openapi"
+        self._kept: dict[Hashable, tuple[Schema, bytes]] = {}
 
     @cached_property
-    def described(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
+    def described(self) -> Schema:
+        """The OpenAPI document of all that there is, made once."""
         return document(self._office, self.rows)
 
-    @cached_property
-    def _document_json(self) -> bytes:
-        return to_json(self.described)
+    def for_user(self) -> Schema:
+        """The OpenAPI document of what the current user may use."""
+        return self._for_user()[0]
 
     def openapi(self, request: Request) -> Response:
-        """The document; its server is where the routes are mounted."""
+        """The document for the current user; its server is where the routes are
+        mounted."""
+        described, text = self._for_user()
         mounted = request.uri.removesuffix(self._place)
         if mounted in ("", request.uri):
-            return Response(200, self._document_json, JSON)
-        servers = [{**one, "url": mounted} for one in self.described["servers"]]
-        return Response(200, to_json({**self.described, "servers": servers}), JSON)
+            return Response(200, text, JSON)
+        servers = [{**one, "url": mounted} for one in described["servers"]]
+        return Response(200, to_json({**described, "servers": servers}), JSON)
+
+    def _for_user(self) -> tuple[Schema, bytes]:
+        """The document for the current user, and its text; users who may use the same
+        share it."""
+        meeting = tuple(one.meeting() for one in self._office.collections.values())
+        found = self._kept.get(meeting)
+        if found is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept = {}
+            made = self._made_for_user()
+            found = self._kept[meeting] = made, to_json(made)
+        return found
+
+    def _made_for_user(self) -> Schema:
+        rows = table(self._office, self._prefix, self, for_user)
+        return document(self._office, rows, for_user)
 
     def docs(self, request: Request) -> Response:
         """The page that shows the document."""

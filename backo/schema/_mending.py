@@ -24,6 +24,7 @@ from stricto.change import ChangeHandler
 from backo.schema._changes import concerns
 from backo.schema._events import Handler, Handlers, notify, registered, take_registered
 from backo.schema._operators import Operators, Truth
+from backo.schema.rights import of_user, verdict
 
 __all__ = ["REPLACED", "Mended", "adopt", "class_names", "copied"]
 
@@ -186,13 +187,20 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
     # Rights
 
     def is_allowed_to(self, right_name: str) -> bool:
-        """Whether the current user has that right on the field.
+        """Whether the current user has that right on the field; a function of the user
+        alone is asked once in a request.
 
         stricto leaves the rights of a node off for good when the function that decides
         raises; here they are on again.
         """
         permissions = self._permissions
         enabled = permissions.get_permissions_status()
+        declared = permissions.get(right_name, None)
+        if enabled and of_user(declared):
+            said = verdict(declared, right_name, None)
+            if isinstance(said, bool):
+                return said
+            return self._parent is None or self._parent.is_allowed_to(right_name)
         try:
             return super().is_allowed_to(right_name) is not False
         finally:

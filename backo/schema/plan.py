@@ -20,6 +20,7 @@ __all__ = [
     "Kind",
     "Located",
     "Right",
+    "is_readable",
     "restricted",
 ]
 
@@ -99,6 +100,8 @@ class FieldPlan:
     """Whether a function changes what is given, its own or that of what it is in."""
     read_only: bool = False
     """Never set by a caller: ``_id``, ``_meta``, ``set=``, ``can_modify=False``."""
+    forbidden: bool = False
+    """Not to be changed by the one whose plan it is; see ``backo.schema.resolving``."""
     unreadable: bool = False
     """Never shown to anyone: ``can_read=False``, its own or inherited."""
     guarded: bool = False
@@ -240,6 +243,16 @@ class ItemPlan:
         return not any(field.write_hooks for field in self.root.walk())
 
     @cached_property
+    def hides(self) -> bool:
+        """Whether documents hold what is not to be shown."""
+        return any(field.unreadable for field in self.every_field)
+
+    @cached_property
+    def forbids(self) -> bool:
+        """Whether there are fields that the user whose plan it is may not change."""
+        return any(field.forbidden for field in self.every_field)
+
+    @cached_property
     def view_names(self) -> tuple[str, ...]:
         """The views a caller may ask for: ``client`` and those that fields name.
 
@@ -278,6 +291,11 @@ class ItemPlan:
             _id = next(one for one in self.root.fields if one.name == "_id")
             return dataclasses.replace(shown, fields=(_id, *shown.fields))
         return shown
+
+
+def is_readable(field: FieldPlan) -> bool:
+    """Whether somebody may read the field."""
+    return not field.unreadable
 
 
 def _only(field: FieldPlan, keep: Callable[[FieldPlan], bool]) -> FieldPlan:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backo import Backoffice, Dict, FreeDict, Int, List, SSyntaxError, String, Tuple
 from backo.references.selecting import compile_selector, values_of
+from backo.schema.plan import is_readable
 from backo.schema.types import GenericType
-from backo.selection import is_readable
 from tests.references.counting import counted
 from tests.references.library import fill, library
 
