@@ -280,8 +280,8 @@ class Backoffice:
         """A FastAPI router with every route, for ``app.include_router(...)``.
 
         :param prefix: comes before the backoffice's name in every path.
-        :param jwt_auth: called before each request is handled: it sets
-            ``current_user`` or refuses.
+        :param jwt_auth: a ``JWTAuth``, or called before each request is handled: it
+            sets ``current_user`` or refuses.
         """
         from backo.adapters.fastapi import build_router
 
@@ -300,11 +300,14 @@ class Backoffice:
         self.freeze()
         build_routes(self, flask_app, prefix, jwt_auth)
 
-    def get_openapi(self, prefix: str = "") -> dict[str, Any]:
-        """The OpenAPI 3.1 document of every route, below ``prefix``."""
+    def get_openapi(
+        self, prefix: str = "", jwt_auth: Callable[..., Any] | None = None
+    ) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of every route, below ``prefix``, as ``jwt_auth``
+        guards them."""
         from backo.openapi.ui import ApiPages
 
-        return ApiPages(self, prefix).described
+        return ApiPages(self, prefix, jwt_auth).described
 
 
 def _same(one: Mapping[str, ItemPlan], other: Mapping[str, ItemPlan]) -> bool:

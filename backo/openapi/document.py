@@ -1,5 +1,6 @@
 """The whole OpenAPI 3.1 document of a backoffice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from backo.backoffice import Backoffice
@@ -14,8 +15,16 @@ __all__ = ["collection_paths", "components", "document"]
 type Schema = dict[str, Any]
 
 
-def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
-    """The document of these rows of ``office``."""
+def document(
+    office: Backoffice,
+    rows: tuple[Endpoint, ...],
+    schemes: Mapping[str, Schema] | None = None,
+) -> Schema:
+    """The document of these rows of ``office``.
+
+    :param schemes: the security schemes that rows name.
+    """
+    described = {"securitySchemes": dict(schemes)} if schemes else {}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -25,10 +34,10 @@ def document(office: Backoffice, rows: tuple[Endpoint, ...]) -> Schema:
             **office.info,
         },
         "servers": [{"url": "/", "description": "Where this document comes from"}],
-        "security": [],
+        "security": [{name: []} for name in schemes or ()],
         "tags": _tags(office, rows),
         "paths": paths(rows),
-        "components": {"schemas": components(office)},
+        "components": {"schemas": components(office), **described},
     }
 
 

@@ -1,6 +1,7 @@
 """The pages about an API: its document, and Swagger UI from a package's files."""
 
 import importlib.util
+from collections.abc import Callable
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from backo.backoffice import Backoffice
 from backo.errors import BackoError, NotFoundError
+from backo.http.auth import secured, security_schemes
 from backo.http.endpoints import base_path, table
 from backo.http.messages import JSON, Request, Response
 from backo.http.problems import to_json
@@ -62,17 +64,27 @@ _POLICY = (
 
 
 class ApiPages:
-    """The document and Swagger UI of one backoffice below one prefix."""
+    """The document and Swagger UI of one backoffice below one prefix.
 
-    def __init__(self, office: Backoffice, prefix: str) -> None:
+    :param jwt_auth: what guards them and every other operation.
+    :raises SSyntaxError: it names an operation that is not there.
+    """
+
+    def __init__(
+        self,
+        office: Backoffice,
+        prefix: str,
+        jwt_auth: Callable[..., Any] | None = None,
+    ) -> None:
         self._office = office
-        self.rows = table(office, prefix, self)
+        self._schemes = security_schemes(jwt_auth)
+        self.rows = secured(table(office, prefix, self), jwt_auth)
         self._place = f"{base_path(office, prefix)}/_openapi"
 
     @cached_property
     def described(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
-        return document(self._office, self.rows)
+        return document(self._office, self.rows, self._schemes)
 
     @cached_property
     def _document_json(self) -> bytes:
