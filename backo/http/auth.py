@@ -106,7 +106,8 @@ class JWTAuth:
         waits = {"timeout": jwks_timeout, "max_age": jwks_max_age}
         waits["cooldown"] = jwks_cooldown
         _check_numbers(limits, waits)
-        self._keys = _keys(key, check_algorithms(algorithms), waits)
+        self._algorithms = check_algorithms(algorithms)
+        self._keys = _keys(key, self._algorithms, waits)
         self._rules = Rules(
             _names("audience", audience), _names("issuer", issuer), leeway, require_exp
         )
@@ -138,6 +139,8 @@ class JWTAuth:
     def _sign_in(self, text: str) -> None:
         """Make whom the token names the current user, if they are active."""
         token = read_token(text, self._max_size)
+        if token.algorithm not in self._algorithms:
+            raise TokenError("its algorithm is not ours")
         key = self._keys.find(token.algorithm, token.kid)
         if not key.verifies(token):
             raise TokenError("its signature is not by our key")

@@ -135,6 +135,8 @@ def _get_json(url: str, timeout: float) -> Any:
                 raise ValueError(f"the answer has more than {MAX_ANSWER} bytes")
             if time.monotonic() > deadline:
                 raise TimeoutError("the answer takes too long")
+        if answer.length:
+            raise ValueError("the answer ends early")
     return strict_loads(bytes(text))
 
 
