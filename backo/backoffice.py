@@ -281,8 +281,8 @@ class Backoffice:
         """A FastAPI router with every route, for ``app.include_router(...)``.
 
         :param prefix: comes before the backoffice's name in every path.
-        :param jwt_auth: called before each request is handled: it sets
-            ``current_user`` or refuses.
+        :param jwt_auth: a ``JWTAuth``, or called before each request is handled: it
+            sets ``current_user`` or refuses.
         """
         from backo.adapters.fastapi import build_router
 
@@ -302,16 +302,21 @@ class Backoffice:
         build_routes(self, flask_app, prefix, jwt_auth)
 
     def get_openapi(
-        self, prefix: str = "", *, user: CurrentUser | dict[str, Any] | None = None
+        self,
+        prefix: str = "",
+        jwt_auth: Callable[..., Any] | None = None,
+        *,
+        user: CurrentUser | dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of every route, below ``prefix``.
+        """The OpenAPI 3.1 document of every route, below ``prefix``, as ``jwt_auth``
+        guards them.
 
         :param user: only of what this one may use and read, as ``_openapi`` answers
             with: a CurrentUser, or a dict for ``current_user.set``.
         """
         from backo.openapi.ui import ApiPages
 
-        pages = ApiPages(self, prefix)
+        pages = ApiPages(self, prefix, jwt_auth)
         if user is None:
             return pages.described
         with current_user.acting_as(user):

@@ -148,11 +148,19 @@ class FileError(BackoError):
 
 
 class SessionError(BackoError):
-    """Who is calling is not known, or no longer."""
+    """Who is calling is not known, or no longer.
+
+    :param challenge: the value of the answer's ``WWW-Authenticate`` (RFC 9110, section
+        11.6.1).
+    """
 
     status = 401
     title = "Not authenticated"
     code = "not_authenticated"
+
+    def __init__(self, message: str = "", *, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        self.challenge = challenge
 
 
 class ConflictError(BackoError):

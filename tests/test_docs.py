@@ -19,6 +19,7 @@ from backo import Action, Backoffice, Collection, DBConnector, Item, String, err
 from backo.cli.app import app
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import BackoError
+from backo.http.auth import JWTAuth
 from backo.http.endpoints import table
 from backo.http.parameters import page_parameters
 from backo.http.problems import HTTP_ERRORS
@@ -180,6 +181,8 @@ def options(function: Callable[..., object]) -> set[str]:
         (Backoffice, "http.md"),
         (Backoffice.router, "fastapi.md"),
         (Backoffice.build_routes, "flask.md"),
+        (Backoffice.get_openapi, "authentication.md"),
+        (JWTAuth, "authentication.md"),
         (Collection, "items.md"),
         (Backoffice.migrate, "migrations.md"),
         (Collection.migrate, "migrations.md"),

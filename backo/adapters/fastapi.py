@@ -1,13 +1,17 @@
 """The table's rows as a FastAPI router, and a server of nothing else."""
 
+import inspect
+import json
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Security
 from fastapi import Request as FastAPIRequest
+from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.concurrency import run_in_threadpool
@@ -22,10 +26,11 @@ from starlette.types import Scope
 from backo.backoffice import Backoffice
 from backo.current_user import current_user
 from backo.errors import BackoError
+from backo.http.auth import JWTAuth, security_schemes
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BadBodyError, BodyTooLargeError
+from backo.http.problems import BadBodyError, BodyTooLargeError, problem
 from backo.openapi.document import components
 from backo.openapi.routes import operation
 from backo.openapi.ui import ApiPages
@@ -99,7 +104,7 @@ def build_router(
     own ``/openapi.json`` shows the same operations and component schemas as
     ``_openapi``.
     """
-    pages = ApiPages(office, prefix)
+    pages = ApiPages(office, prefix, jwt_auth)
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
     router, about = _Router(base), _Router(f"{base}/_")
@@ -110,7 +115,8 @@ def build_router(
         if row is showing:
             endpoint = _with_components(endpoint, office)
         step = row.path.removeprefix(f"{base}/").partition("/")[0]
-        _add(of_collection.get(step, about), row, endpoint)
+        schemes = security_schemes(jwt_auth) if row is showing else {}
+        _add(of_collection.get(step, about), row, endpoint, schemes)
     for one in (*of_collection.values(), about):
         router.include_router(one)
     router.add_api_route(
@@ -150,7 +156,17 @@ def _row_that_shows_components(rows: Sequence[Endpoint]) -> Endpoint:
     return next((row for row in rows if 422 in row.problems), rows[0])
 
 
-def _add(router: APIRouter, row: Endpoint, endpoint: AppEndpoint) -> None:
+def _add(
+    router: APIRouter,
+    row: Endpoint,
+    endpoint: AppEndpoint,
+    schemes: Mapping[str, Any],
+) -> None:
+    """Add one route; in FastAPI's own document it shows ``schemes``."""
+    described = operation(row)
+    if schemes:
+        # FastAPI adds what is in both.
+        described["security"] = [one for one in described["security"] if not one]
     router.add_api_route(
         row.path,
         endpoint,
@@ -162,8 +178,9 @@ def _add(router: APIRouter, row: Endpoint, endpoint: AppEndpoint) -> None:
         status_code=row.status,
         response_class=StarletteResponse,
         response_model=None,
-        responses=operation(row)["responses"],
-        openapi_extra=operation(row),
+        responses=described["responses"],
+        openapi_extra=described,
+        dependencies=[Security(_Scheme(name, one)) for name, one in schemes.items()],
         include_in_schema=row.documented,
     )
 
@@ -230,6 +247,44 @@ def _component(name: str, schema: dict[str, Any]) -> type[pydantic.BaseModel]:
     )
 
 
+class _Scheme(SecurityBase):
+    """Shows a security scheme in FastAPI's own document, and asks for nothing."""
+
+    def __init__(self, name: str, described: Mapping[str, Any]) -> None:
+        self.scheme_name = name
+        self.model = SecurityModel.model_validate(described)
+
+    async def __call__(self) -> None:
+        return None
+
+
+def dependency_signature(schemes: Mapping[str, Any]) -> inspect.Signature:
+    """The parameters of a dependency that takes the request and shows ``schemes``."""
+    by_name = inspect.Parameter.KEYWORD_ONLY
+    shown = [
+        inspect.Parameter(name, by_name, default=Security(_Scheme(name, one)))
+        for name, one in schemes.items()
+    ]
+    request = inspect.Parameter("request", by_name, annotation=FastAPIRequest)
+    return inspect.Signature([request, *shown])
+
+
+async def authenticated(auth: JWTAuth, request: FastAPIRequest) -> None:
+    """Make the caller of a route of the application the current user.
+
+    :raises HTTPException: ``auth`` refuses them.
+    """
+    neutral = _neutral(request, b"")
+    try:
+        # What it waits for (a store, keys of another server) must not stop the others.
+        await run_in_threadpool(auth.authenticate, neutral)
+    except BackoError as error:
+        refusal = problem(error, neutral)
+        detail = json.loads(refusal.body)["detail"]
+        headers = dict(refusal.headers)
+        raise HTTPException(refusal.status, detail, headers) from error
+
+
 def _unmatched(dispatcher: Dispatcher, base: str) -> AppEndpoint:
     async def unmatched(request: FastAPIRequest) -> StarletteResponse:
         path = base + request.path_params["rest"]
@@ -277,10 +332,12 @@ def _whole_path(scope: Scope) -> str:
 
 
 def _joined(headers: Headers) -> dict[str, str]:
-    """Repeated headers as one (RFC 9110, section 5.3), as WSGI gives them."""
+    """Repeated headers as one (RFC 9110, section 5.3), as WSGI gives them; HTTP/2 sends
+    cookies one by one (RFC 9113, section 8.2.3)."""
     joined: dict[str, str] = {}
     for name, value in headers.items():
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
+        between = "; " if name == "cookie" else ","
+        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
     return joined
 
 

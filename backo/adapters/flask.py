@@ -1,11 +1,12 @@
 """The table's rows as Flask routes, and a server of nothing else."""
 
+import functools
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask import Response as FlaskResponse
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -16,10 +17,11 @@ from backo.backoffice import Backoffice
 from backo.current_request import answering
 from backo.current_user import current_user
 from backo.errors import BackoError
+from backo.http.auth import JWTAuth
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BadBodyError, BodyTooLargeError
+from backo.http.problems import BadBodyError, BodyTooLargeError, problem
 from backo.openapi.ui import ApiPages
 
 __all__ = ["build_routes", "server"]
@@ -48,7 +50,7 @@ def build_routes(
         app.url_map.converters[_EXTENSION] = _Rest
         app.before_request_funcs.setdefault(None, []).insert(0, _open_request)
         app.teardown_request(_close_request)
-    pages = ApiPages(office, prefix)
+    pages = ApiPages(office, prefix, jwt_auth)
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
     for row in pages.rows:
@@ -118,6 +120,24 @@ def _close_request(_error: BaseException | None) -> None:
     """Forget the request's user: what the thread does next is somebody else's."""
     if _EXTENSION in request.environ:
         request.environ.pop(_EXTENSION).close()
+
+
+def authenticated[**P](auth: JWTAuth, view: Callable[P, Any]) -> Callable[P, Any]:
+    """``view`` of the application, for those whom ``auth`` does not refuse: they are
+    its current user."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+        opened = _EXTENSION in request.environ
+        with nullcontext() if opened else current_user.request():
+            neutral = _neutral({}, b"")
+            try:
+                auth.authenticate(neutral)
+            except BackoError as error:
+                return _answer(problem(error, neutral))
+            return current_app.ensure_sync(view)(*args, **kwargs)
+
+    return guarded
 
 
 def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from backo.current_request import answering
 from backo.errors import SessionError, SSyntaxError
+from backo.http.auth import JWTAuth
 from backo.http.endpoints import Endpoint
 from backo.http.messages import Request, Response, media_type
 from backo.http.problems import (
@@ -28,9 +29,9 @@ type Authenticate = Callable[..., Any]
 class Dispatcher:
     """Answers requests by the rows of one backoffice.
 
-    :param jwt_auth: called before each answer, with the neutral request if it takes an
-        argument. It sets ``current_user``, or refuses: ``False`` and ``SessionError``
-        are a 401, ``SRightError`` is a 403.
+    :param jwt_auth: a JWTAuth, or called before each answer, with the neutral request
+        if it takes an argument. It sets ``current_user``, or refuses: ``False`` and
+        ``SessionError`` are a 401, ``SRightError`` is a 403.
     :param passthrough: exceptions of the framework, which it handles itself.
     :raises SSyntaxError: ``jwt_auth`` is a coroutine function: nobody would await it.
     """
@@ -42,7 +43,7 @@ class Dispatcher:
         passthrough: tuple[type[Exception], ...] = (),
     ) -> None:
         self.rows = tuple(rows)
-        self._jwt_auth = _taking_request(jwt_auth)
+        self._admit = _admitting(jwt_auth)
         self._guarded = jwt_auth is not None
         self._passthrough = passthrough
         self._patterns = [(_pattern(row.path), row) for row in self.rows]
@@ -60,7 +61,7 @@ class Dispatcher:
             with answering(request):
                 return row.handler(request)
 
-        return self._answered(request, answer)
+        return self._answered(request, answer, public=row.public)
 
     def refusal(self, row: Endpoint, request: Request) -> Response | None:
         """The answer to an invalid body, where it can be told at once: it is small, and
@@ -108,16 +109,30 @@ class Dispatcher:
 
         return self._answered(request, refuse)
 
-    def _answered(self, request: Request, answer: Callable[[], Response]) -> Response:
+    def _answered(
+        self, request: Request, answer: Callable[[], Response], *, public: bool = False
+    ) -> Response:
         """What ``answer`` gives to an authenticated caller, or the problem."""
         try:
-            if self._jwt_auth(request) is False:
-                raise SessionError("who you are could not be established")
+            self._admit(request, public)
             return answer()
         except self._passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - what is not ours becomes a 500
             return problem(error, request)
+
+
+def _admitting(jwt_auth: Authenticate | None) -> Callable[[Request, bool], None]:
+    """Refuses those whom ``jwt_auth`` refuses, and else sets ``current_user``."""
+    if isinstance(jwt_auth, JWTAuth):
+        return jwt_auth.authenticate
+    called = _taking_request(jwt_auth)
+
+    def admit(request: Request, _public: bool) -> None:
+        if called(request) is False:
+            raise SessionError("who you are could not be established")
+
+    return admit
 
 
 def _taking_request(jwt_auth: Authenticate | None) -> Callable[[Request], Any]:

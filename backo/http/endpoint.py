@@ -62,6 +62,12 @@ class Endpoint:
     body_required: bool = True
     produces: str = JSON
     documented: bool = True
+    page: str | None = None
+    """The page about the API that it is (a part of): ``_docs``, ..."""
+    public: bool = False
+    """Whether it answers without a token, where others do not."""
+    security: tuple[str, ...] | None = None
+    """The security schemes any of which lets the caller in; None: nothing is said."""
 
     @property
     def status(self) -> int:

@@ -65,6 +65,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     common: dict[str, Any] = {"method": "GET", "tag": office.name, "problems": (406,)}
     yield Endpoint(
         path=f"{base}/_meta",
+        page="_meta",
         operation_id=method_name(f"{office.name}_get_meta"),
         summary="Describe every collection",
         description="The schema of every collection, with the rights of the caller.",
@@ -74,6 +75,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_openapi",
+        page="_openapi",
         operation_id=method_name(f"{office.name}_get_openapi"),
         summary="Get the OpenAPI document",
         description="The OpenAPI 3.1 document of this API, as far as the caller may "
@@ -84,6 +86,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs",
+        page="_docs",
         operation_id=method_name(f"{office.name}_get_docs"),
         summary="Read the documentation",
         description="Swagger UI with the OpenAPI document, without outside hosts.",
@@ -94,6 +97,7 @@ def _office_rows(office: Backoffice, base: str, pages: Pages) -> Iterator[Endpoi
     )
     yield Endpoint(
         path=f"{base}/_docs/{{asset}}",
+        page="_docs",
         operation_id=method_name(f"{office.name}_get_docs_asset"),
         summary="Get a part of the documentation's page",
         description="The scripts and styles of Swagger UI.",

@@ -22,10 +22,13 @@ from backo.schema.faults import stricto_faults
 __all__ = [
     "BadBodyError",
     "BodyTooLargeError",
+    "CsrfError",
     "HTTP_ERRORS",
+    "KeysUnavailableError",
     "MethodNotAllowedError",
     "NoRouteError",
     "NotAcceptableError",
+    "RETRY_AFTER",
     "UnsupportedMediaTypeError",
     "problem",
     "to_json",
@@ -43,6 +46,22 @@ class BadBodyError(BackoError):
     status = 400
     title = "Not JSON"
     code = "not_json"
+
+
+class CsrfError(BackoError):
+    """A cookie alone does not show that the caller wants to write."""
+
+    status = 403
+    title = "Forbidden"
+    code = "csrf"
+
+
+class KeysUnavailableError(BackoError):
+    """The keys that tokens are checked by cannot be fetched."""
+
+    status = 503
+    title = "Keys unavailable"
+    code = "keys_unavailable"
 
 
 class NoRouteError(BackoError):
@@ -91,6 +110,8 @@ class UnsupportedMediaTypeError(BackoError):
 
 HTTP_ERRORS: tuple[type[BackoError], ...] = (
     BadBodyError,
+    CsrfError,
+    KeysUnavailableError,
     NoRouteError,
     MethodNotAllowedError,
     NotAcceptableError,
@@ -131,7 +152,7 @@ def problem(error: Exception, request: Request) -> Response:
     if isinstance(error, MethodNotAllowedError):
         headers = (("allow", error.allow),)
     if error.status == HTTPStatus.UNAUTHORIZED:
-        headers = (("www-authenticate", "Bearer"),)
+        headers = (("www-authenticate", getattr(error, "challenge", "Bearer")),)
     faults = getattr(error, "faults", ())
     return _response(
         error.status, error.title, error.code, detail, request, faults, headers

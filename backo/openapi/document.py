@@ -1,5 +1,6 @@
 """The whole OpenAPI 3.1 document of a backoffice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from backo.backoffice import Backoffice
@@ -16,10 +17,17 @@ type Schema = dict[str, Any]
 
 
 def document(
-    office: Backoffice, rows: tuple[Endpoint, ...], tell: Tell = declared
+    office: Backoffice,
+    rows: tuple[Endpoint, ...],
+    schemes: Mapping[str, Schema] | None = None,
+    tell: Tell = declared,
 ) -> Schema:
     """The document of these rows of ``office``, which are those of what ``tell`` tells
-    of each collection."""
+    of each collection.
+
+    :param schemes: the security schemes that rows name.
+    """
+    described = {"securitySchemes": dict(schemes)} if schemes else {}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -29,10 +37,10 @@ def document(
             **office.info,
         },
         "servers": [{"url": "/", "description": "Where this document comes from"}],
-        "security": [],
+        "security": [{name: []} for name in schemes or ()],
         "tags": _tags(office, rows),
         "paths": paths(rows),
-        "components": {"schemas": components(office, tell)},
+        "components": {"schemas": components(office, tell), **described},
     }
 
 

@@ -8,7 +8,7 @@ from backo.http.messages import PROBLEM
 from backo.http.parameters import Parameter
 from backo.openapi.schemas import one_of, reference
 
-__all__ = ["HEADERS", "operation", "paths"]
+__all__ = ["HEADERS", "operation", "paths", "security"]
 
 type Schema = dict[str, Any]
 
@@ -81,7 +81,15 @@ def operation(row: Endpoint) -> Schema:
     described["responses"] = {
         str(status): _answer(answer) for status, answer in row.success.items()
     } | {str(status): _problem(status) for status in (*row.problems, *_ALWAYS)}
+    if row.security is not None:
+        described["security"] = security(row)
     return described
+
+
+def security(row: Endpoint) -> list[dict[str, list[str]]]:
+    """Any of its schemes is enough; where it is public, none is."""
+    needed: list[dict[str, list[str]]] = [{name: []} for name in row.security or ()]
+    return [*needed, {}] if row.public else needed
 
 
 def _parameter(parameter: Parameter) -> Schema:

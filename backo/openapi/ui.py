@@ -1,7 +1,7 @@
 """The pages about an API: its document, and Swagger UI from a package's files."""
 
 import importlib.util
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from backo.backoffice import Backoffice
 from backo.errors import BackoError, NotFoundError
+from backo.http.auth import secured, security_schemes
 from backo.http.described import for_user
 from backo.http.endpoints import base_path, table
 from backo.http.messages import JSON, Request, Response
@@ -70,19 +71,30 @@ _MOST_KEPT = 64
 
 
 class ApiPages:
-    """The document and Swagger UI of one backoffice below one prefix."""
+    """The document and Swagger UI of one backoffice below one prefix.
 
-    def __init__(self, office: Backoffice, prefix: str) -> None:
+    :param jwt_auth: what guards them and every other operation.
+    :raises SSyntaxError: it names an operation that is not there.
+    """
+
+    def __init__(
+        self,
+        office: Backoffice,
+        prefix: str,
+        jwt_auth: Callable[..., Any] | None = None,
+    ) -> None:
         self._office = office
         self._prefix = prefix
-        self.rows = table(office, prefix, self)
+        self._jwt_auth = jwt_auth
+        self._schemes = security_schemes(jwt_auth)
+        self.rows = secured(table(office, prefix, self), jwt_auth)
         self._place = f"{base_path(office, prefix)}/_openapi"
         self._kept: dict[Hashable, tuple[Schema, bytes]] = {}
 
     @cached_property
     def described(self) -> Schema:
         """The OpenAPI document of all that there is, made once."""
-        return document(self._office, self.rows)
+        return document(self._office, self.rows, self._schemes)
 
     def for_user(self) -> Schema:
         """The OpenAPI document of what the current user may use."""
@@ -112,7 +124,8 @@ class ApiPages:
 
     def _made_for_user(self) -> Schema:
         rows = table(self._office, self._prefix, self, for_user)
-        return document(self._office, rows, for_user)
+        guarded = secured(rows, self._jwt_auth, partly=True)
+        return document(self._office, guarded, self._schemes, for_user)
 
     def docs(self, request: Request) -> Response:
         """The page that shows the document."""
