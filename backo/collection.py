@@ -226,12 +226,13 @@ class Collection(Declaration):
         return [self.visible.item_of(one) for one in self.visible.readable(ids)]
 
     def pointing_to(self, path: str, _id: str) -> list[Item]:
-        """The items that hold ``_id`` in the reference at ``path`` and that the current
-        user may read."""
+        """The items that hold ``_id`` in the reference at ``path``, as far as the
+        current user may read them and that."""
         if self.forbids("read"):
             return []
-        holding = [one["_id"] for one in self.linked.holding(path, _id)]
-        return self.get_many(holding)
+        return [
+            self.visible.item_of(one) for one in self.visible.pointing(path, [_id], 0)
+        ]
 
     # --- Selections and actions ---------------------------------------------------
 

@@ -145,50 +145,77 @@ def _same_length(one: Any, other: Any) -> bool:
     return both and len(one) == len(other)
 
 
-def completed(shown: Any, stored: Any) -> Any:
-    """``shown``, which is all that one caller sees of ``stored``, with what the caller
-    does not see."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Hidden:
+    """What one caller does not see, and the field that it is the value of: wherever it
+    is moved or copied to, it is nothing but that."""
+
+    path: str
+    value: Any
+
+    def __deepcopy__(self, _memo: Any) -> "_Hidden":
+        return self
+
+
+def completed(shown: Any, stored: Any, path: str = "$") -> Any:
+    """``shown``, which is all that one caller sees of ``stored``, with marks in the
+    place of what the caller does not see; for :func:`carry_hidden`."""
     if isinstance(shown, dict) and isinstance(stored, dict):
-        seen = {key: completed(value, stored.get(key)) for key, value in shown.items()}
-        return {**stored, **seen}
+        hidden = {
+            key: _Hidden(f"{path}.{key}", value)
+            for key, value in stored.items()
+            if key not in shown and value is not None
+        }
+        seen = {
+            key: completed(value, stored.get(key), f"{path}.{key}")
+            for key, value in shown.items()
+        }
+        return {**hidden, **seen}
     if _same_length(shown, stored):
-        return [completed(one, other) for one, other in zip(shown, stored, strict=True)]
+        pairs = zip(shown, stored, strict=True)
+        return [completed(one, other, f"{path}[*]") for one, other in pairs]
     return shown
 
 
-def carry_hidden(changes: Document, replayed: Document, field: FieldPlan) -> Document:
-    """``changes`` with what nobody sees in the elements of changed Lists: ``replayed``
-    is the complete document after the same changes."""
+def carry_hidden(
+    changes: Document, replayed: Document, field: FieldPlan, path: str = "$"
+) -> Document:
+    """``changes`` with what the caller does not see of the elements of changed Lists:
+    ``replayed`` is the completed document after the same changes."""
     carried = dict(changes)
     for key, value in changes.items():
         child = field.field(key)
         if child is not None and key in replayed:
-            carried[key] = _with_hidden(value, replayed[key], child)
+            carried[key] = _with_hidden(value, replayed[key], child, f"{path}.{key}")
     return carried
 
 
-def _with_hidden(value: Any, replayed: Any, field: FieldPlan) -> Any:
+def _with_hidden(value: Any, replayed: Any, field: FieldPlan, path: str) -> Any:
     element = field.element
     if field.kind is Kind.DICT and isinstance(value, dict):
         held = replayed if isinstance(replayed, dict) else {}
-        return carry_hidden(value, held, field)
+        return carry_hidden(value, held, field, path)
     if element is None or element.kind is not Kind.DICT:
         return value
     if not _same_length(value, replayed):
         return value
     pairs = zip(value, replayed, strict=True)
-    return [_whole_element(one, other, element) for one, other in pairs]
+    return [_whole_element(one, other, element, f"{path}[*]") for one, other in pairs]
 
 
-def _whole_element(one: Document, other: Document, field: FieldPlan) -> Document:
+def _whole_element(
+    one: Document, other: Document, field: FieldPlan, path: str
+) -> Document:
     """``one``, an element as a caller may write it, with what of ``other``, the same
-    element complete, the caller cannot have written: what is null in the one only."""
+    element completed, is hidden and still in its place."""
     hidden = {
-        key: value
+        key: value.value
         for key, value in other.items()
-        if one.get(key) is None and field.field(key) is not None
+        if isinstance(value, _Hidden)
+        if one.get(key) is None and value.path == f"{path}.{key}"
+        if field.field(key) is not None
     }
-    return carry_hidden(one, other, field) | hidden
+    return carry_hidden(one, other, field, path) | hidden
 
 
 def overlay(before: Document, changes: Document, field: FieldPlan) -> Document:

@@ -288,6 +288,11 @@ class Visible:
             step.conditional or not step.stored for step in steps
         )
 
+    def _is_hidden(self, path: str) -> bool:
+        """Whether the current user reads the field at ``path`` of no item."""
+        located = self.owner.seen.plan.locate(path)
+        return located is None or located.field.unreadable
+
     def _steps(self, path: tuple[str, ...]) -> tuple[FieldPlan, ...]:
         """The fields on the way to ``path`` and below it."""
         located = self.owner.seen.plan.locate(".".join(path))
@@ -372,10 +377,10 @@ class Visible:
         """The ids that the field at ``path`` holds in the items that match and that the
         current user may read."""
         names, query, seen = self.names(path), Query(condition), self.owner.seen
-        if seen.closed:
+        if seen.closed or self._is_hidden(path):
             return []
         if seen.item_needed["read"]:
-            found = (item.document or {} for item in self.items(query))
+            found = (self._read_of(item) for item in self.items(query))
             return [_id for one in found for _id in texts_at(one, names)]
         store: DBConnector = self.owner.db_handler
         return store.find_values(self.asked(query).filter, names)
@@ -394,7 +399,7 @@ class Visible:
         ``path``, of the items that the current user may read."""
         held = Condition(self.names(path), Op.IN, tuple(ids), Kind.STRING)
         query, seen = Query(held, limit=most), self.owner.seen
-        if seen.closed:
+        if seen.closed or self._is_hidden(path):
             return []
         if seen.item_needed["read"]:
             return [item.document or {} for item in self.items(query)]

@@ -23,10 +23,10 @@ SECRETS = {
         ),
         default=[{"n": "1", "guarded": "SECRET", "hidden": "SECRET"}],
     ),
-    "texts": List(String(can_read=no), default=["SECRET"]),
-    "pair": Tuple((Int(), String(can_read=no)), default=(1, "SECRET")),
+    "texts": List(String(), default=["SECRET"], can_read=no),
+    "pair": Tuple((Int(), Dict({"a": String(can_read=no)}))),
     "either": In([Dict({"a": String(can_read=no)}), Int()], default={"a": "SECRET"}),
-    "plain": In([String(can_read=no), Int()], default="SECRET"),
+    "plain": In([String(), Int()], default="SECRET", can_read=no),
     "below": Dict({"x": Dict({"y": String(default="SECRET")})}, can_read=no),
     "own": String(can_read=no, default="SECRET"),
     "hidden": String(can_read=False, default="SECRET"),
@@ -37,22 +37,12 @@ SECRETS = {
 def test_meta_does_not_tell_what_may_not_be_read_in_elements() -> None:
     meta = one(SECRETS).get_meta()["item"]["sub_scheme"]
     assert "SECRET" not in json.dumps(meta)
-    assert set(meta) == {
-        "_id",
-        "rows",
-        "texts",
-        "pair",
-        "either",
-        "plain",
-        "open",
-        "_meta",
-    }
+    assert set(meta) == {"_id", "rows", "pair", "either", "open", "_meta"}
     assert set(meta["rows"]["sub_type"]["sub_scheme"]) == {"n"}
     assert meta["rows"]["default"] == [{"n": "1"}]
     assert meta["open"]["default"] == [{"n": 1}]
     assert meta["rows"]["sub_type"]["sub_scheme"]["n"]["default"] == "shown"
-    assert "sub_type" not in meta["texts"]
-    assert len(meta["pair"]["sub_types"]) == 1
+    assert meta["pair"]["sub_types"][1]["sub_scheme"] == {}
     assert meta["either"]["sub_types"][0]["sub_scheme"] == {}
 
 

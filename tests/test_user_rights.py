@@ -185,6 +185,14 @@ def settled(made: Collection, do: Any) -> Any:
         return "refused"
 
 
+def present(value: Any) -> Any:
+    """``value`` without what is null or holds nothing else: absent means the same."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: present(one) for key, one in value.items()}
+    return {key: one for key, one in kept.items() if one not in (None, {})}
+
+
 PLACES = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from(["read", "modify"])),
     min_size=1,
@@ -214,7 +222,7 @@ def test_a_right_means_the_same_of_the_user_and_of_the_item(
         return made.access.modify("the id", changes, "client", None)
 
     def stored(made: Collection) -> Any:
-        return list(made.db_handler.find(Query()))
+        return [present(one) for one in made.db_handler.find(Query())]
 
     with current_user.acting_as({"_id": "1", "login": "a", "roles": roles[0]}):
         assert settled(fast, insert) == settled(slow, insert)
@@ -240,3 +248,18 @@ def test_an_answer_that_is_no_bool_leaves_it_to_what_holds_the_field() -> None:
     assert shown["open"] == held and "shut" not in shown
     current_user.set({"_id": "1", "login": "a", "roles": ["A"]})
     assert made.access.read("x", "client")["shut"] == held
+
+
+def test_a_default_that_nobody_may_change_is_stored() -> None:
+    inner = {"n": Int(default=1), "m": Int()}
+    fields = {
+        "d": Int(default=5, can_modify=False),
+        "in": Dict(inner, can_modify=False),
+    }
+    made = one(fields)
+    _id, _ = made.access.insert(made.models.create.document({}), "client")
+    stored = made.db_handler.get_by_id(_id)
+    assert (stored["d"], stored["in"]) == (5, {"n": 1})
+    for body in ({"d": 5}, {"in": {"n": 1}}):
+        with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
+            made.models.create.document(body)

@@ -15,6 +15,7 @@ from stricto import (
 
 from backo.schema._collecting import FAULTS, Faults
 from backo.schema._mending import Mended, adopt, class_names, copied
+from backo.schema._whole import whole
 
 __all__ = ["Dict"]
 
@@ -282,8 +283,9 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
             fields before them may be set: only :meth:`set` undoes that.
         """
         accepted = self._node_accept(value, transform=self._node_transforms())
-        self.__dict__["_node_given"] = True
-        self.__dict__["_node_automatic"] = False
+        self.__dict__.update(
+            _node_given=True, _node_touched=True, _node_automatic=False
+        )
         faults = Faults()
         changed = self._node_set_fields(accepted, faults)
         for key in accepted:
@@ -365,6 +367,9 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         self._node_check()
 
     def _node_check_hidden(self) -> None:
+        if self._node_is_touched() and self._node_is_closed():
+            if not self._node_is_automatic():
+                raise self._node_unknown()
         try:
             for _, node in self._node_fields():
                 if isinstance(node, Mended) and node.exists(None):
@@ -381,7 +386,9 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
                 elif isinstance(node, Mended) and node.exists(None):
                     node._node_check_hidden()
         faults.raise_first()
-        self.check_constraints(self.get_value())
+        with whole():
+            value = self.get_value()
+        self.check_constraints(value)
 
     # Rights and descriptions
 

@@ -8,7 +8,7 @@ import copy
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from stricto.change import ChangeHandler
 from backo.schema._changes import concerns
 from backo.schema._events import Handler, Handlers, notify, registered, take_registered
 from backo.schema._operators import Operators, Truth
+from backo.schema._whole import is_whole, whole
 from backo.schema.rights import of_user, verdict
 
 __all__ = ["REPLACED", "Mended", "adopt", "class_names", "copied"]
@@ -202,10 +203,22 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
                 return said
             return self._parent is None or self._parent.is_allowed_to(right_name)
         try:
-            return super().is_allowed_to(right_name) is not False
+            with whole() if callable(declared) else nullcontext():
+                return super().is_allowed_to(right_name) is not False
         finally:
             if enabled:
                 permissions.enable()
+
+    def exists_or_can_read(self) -> bool:
+        """Whether the field is there, for the current user."""
+        if self.exists(None) is False:
+            return False
+        return is_whole() or self.is_allowed_to("read")
+
+    def _get_args_or_execute_them(self, arg: Any, value: Any) -> Any:
+        """stricto's way to an option that may be a function."""
+        with whole() if callable(arg) else nullcontext():
+            return super()._get_args_or_execute_them(arg, value)
 
     # Copies
 
@@ -247,7 +260,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         """
         value = value.get_value() if isinstance(value, GenericType) else value
         if transform and callable(self._transform):
-            value = self._transform(self.get_root(), value, self._old_value)
+            with whole():
+                value = self._transform(self.get_root(), value, self._old_value)
         if isinstance(value, str):
             value = self._node_decoded(value)
         return None if value is None else self._node_typed(value)
@@ -300,8 +314,9 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         accepted = self._node_accept(value, transform=self._node_transforms())
         changed = self._node_differs(accepted)
         self._node_hold(accepted)
-        self.__dict__["_node_given"] = True
-        self.__dict__["_node_automatic"] = False
+        self.__dict__.update(
+            _node_given=True, _node_touched=True, _node_automatic=False
+        )
         return changed
 
     def _node_take(self, value: Any) -> bool:
@@ -348,7 +363,10 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
             return copy.deepcopy(default)
         own["_node_given"] = True
         root = self.get_root()
-        return None if root.__dict__.get("_loading") else default(root)
+        if root.__dict__.get("_loading"):
+            return None
+        with whole():
+            return default(root)
 
     def compute_value(self) -> bool:
         """Compute ``set=`` when it is due; tells whether that is a change."""
@@ -364,7 +382,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         if not (heard or self._node_is_fresh()) or self._node_is_kept():
             return False
         try:
-            computed = function(root)
+            with whole():
+                computed = function(root)
         except _OF_UNSET as error:
             if now is None:
                 raise
@@ -414,7 +433,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         """Record the value, so that a failed update can be undone."""
         own = self.__dict__
         own["_node_old_given"] = own["_node_given"]
-        own["_node_automatic"] = False
+        own["_node_automatic"] = own["_node_touched"] = False
         super().start_record()
 
     def rollback(self) -> None:
@@ -546,7 +565,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
                 raise SConstraintError(
                     "{0}: Constraint not validated", self.path_name()
                 ) from None
-        elif self._node_was_set() and not self._node_is_automatic():
+        elif self._node_is_touched() and not self._node_is_automatic():
             raise self._node_unknown()
 
     def _node_is_closed(self) -> bool:
@@ -573,6 +592,10 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         if self.can_modify() is False:
             raise SRightError("{0}: cannot modify value", self.path_name())
 
+    def _node_is_touched(self) -> bool:
+        """Whether somebody set a value, if only the one that was there."""
+        return bool(self.__dict__.get("_node_touched")) or self._node_was_set()
+
     def _node_was_set(self) -> bool:
         return bool(self._value != self._old_value)
 
@@ -592,7 +615,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
     def check_constraints(self, value: Any) -> bool:
         """Check ``value`` against enum, bounds, patterns, constraints; never None."""
         if value is not None:
-            super().check_constraints(value)
+            with whole():
+                super().check_constraints(value)
         return True
 
     # Descriptions

@@ -271,7 +271,7 @@ class List(_Sequence, stricto.List):  # type: ignore[misc]
                 self.__dict__["_value"] = []
             yield self.__dict__["_value"]
             self.reset_attribute_name()
-            self.__dict__["_node_given"] = True
+            self.__dict__.update(_node_given=True, _node_touched=True)
             self._node_note_change()
         except Exception:
             self.get_root().rollback()

@@ -49,6 +49,10 @@ def compile_item(name: str, model: Any) -> ItemPlan:
 
     :raises SSyntaxError: a node is of no type backo knows; the message names it.
     """
+    if _right(model, "read") is not None:
+        raise stricto.SSyntaxError(
+            "{0}: can_read of a whole item is that of its collection", name
+        )
     root = _compile(model, name="$", path="$", above=_Above())
     # An Item has its id from the moment it is stored; nobody gives it one before.
     fields = tuple(
@@ -145,10 +149,11 @@ def _below(node: Any, kind: Kind, path: str, above: _Above) -> dict[str, Any]:
         return {"fields": tuple(fields)}
     if kind is Kind.LIST:
         element = _compile(node._type, name="[*]", path=f"{path}[*]", above=above)
+        _refuse_rights(element)
         return {"element": element}
     if kind in (Kind.TUPLE, Kind.IN):
         nodes = node._schema if kind is Kind.TUPLE else node._models
-        elements = (
+        elements = tuple(
             _compile(
                 one,
                 name=f"[{index}]",
@@ -157,8 +162,20 @@ def _below(node: Any, kind: Kind, path: str, above: _Above) -> dict[str, Any]:
             )
             for index, one in enumerate(nodes)
         )
-        return {"elements": tuple(elements)}
+        for element in elements:
+            _refuse_rights(element)
+        return {"elements": elements}
     return {}
+
+
+def _refuse_rights(element: FieldPlan) -> None:
+    """An element is read and changed with all that it is in, or not at all."""
+    if element.can_read is not None or element.can_modify is not None:
+        raise stricto.SSyntaxError(
+            "{0}: an element has no rights of its own; give them to what holds it, or "
+            "to the fields of a Dict",
+            element.path,
+        )
 
 
 def _right(node: Any, name: str) -> Right:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 import pydantic
-from pydantic import AfterValidator, ConfigDict, Field, WrapValidator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from backo.errors import VALUE_ERRORS
@@ -185,6 +185,13 @@ def _typed_dict(name: str, field: FieldPlan, use: Use) -> Any:
         for child in field.fields
         if use.takes(child)
     }
+    if use is Use.CREATE:
+        own = ((child, _own_default(child)) for child in field.fields)
+        keys |= {
+            child.name: _set_by_us(default)
+            for child, default in own
+            if child.name not in keys and default is not None
+        }
     make: Any = TypedDict
     typed = make(name, keys)
     extra: Literal["ignore", "forbid"] = (
@@ -192,6 +199,25 @@ def _typed_dict(name: str, field: FieldPlan, use: Use) -> Any:
     )
     typed.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
     return typed
+
+
+def _own_default(field: FieldPlan) -> Any:
+    """What stands in a new document where nobody may say what; None: nothing."""
+    if field.kind is not Kind.DICT:
+        return None if callable(field.default) else field.default
+    below = ((child.name, _own_default(child)) for child in field.fields)
+    return {name: default for name, default in below if default is not None} or None
+
+
+def _set_by_us(default: Any) -> Any:
+    """The annotation of a key that is not to be given."""
+    fresh = functools.partial(copy.deepcopy, default)
+    return Annotated[Any, BeforeValidator(_not_given), Field(default_factory=fresh)]
+
+
+def _not_given(_value: Any) -> Any:
+    # As if there were no such key.
+    raise PydanticCustomError("extra_forbidden", "Extra inputs are not permitted")
 
 
 def _entry(name: str, field: FieldPlan, use: Use) -> Any:

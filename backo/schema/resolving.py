@@ -61,14 +61,13 @@ def _resolved(
 ) -> FieldPlan:
     can_read = _said(field.can_read, "read", answers)
     can_modify = _said(field.can_modify, "modify", answers)
+    unreadable = above.unreadable if can_read is None else can_read is False
     changing = _changing(field, can_modify, above.changing)
-    if closed and changing is _Changing.FORBIDDEN:
+    # What may neither be read nor changed is no field to them at all.
+    if changing is _Changing.FORBIDDEN and (closed or unreadable):
         changing = _Changing.NEVER
-    here = _Above(
-        above.unreadable if can_read is None else can_read is False,
-        above.guarded if can_read is None else callable(can_read),
-        changing,
-    )
+    guarded = above.guarded if can_read is None else callable(can_read)
+    here = _Above(unreadable, guarded, changing)
     element = field.element
     return dataclasses.replace(
         field,

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from types import FunctionType, MethodType
 from typing import Any
 
+from backo.schema._whole import whole
+
 __all__ = ["forget_answers", "of_user", "refused", "remembering", "verdict"]
 
 type Function = Callable[[str, Any], Any]
@@ -42,9 +44,10 @@ def forget_answers() -> None:
 
 
 def verdict(function: Function, right: str, item: Any) -> Any:
-    """What the function says of ``right`` on ``item``."""
+    """What the function says of ``right`` on ``item``, of which it sees all."""
     if not of_user(function):
-        return function(right, item)
+        with whole():
+            return function(right, item)
     known = _answers.get()
     if known is None:
         return function(right, item)
