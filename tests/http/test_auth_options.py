@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from backo import (
-    Backoffice,
     CurrentUser,
     NotFoundError,
     SSyntaxError,
@@ -21,7 +20,7 @@ from backo.http.messages import Request, Response
 from tests.http.asking import Asking
 from tests.http.asking import asking as asking_anyhow
 from tests.http.tokens import SECRET, claims, signed
-from tests.offices import one
+from tests.offices import office
 
 
 @pytest.fixture(autouse=True)
@@ -40,12 +39,6 @@ def asking(**options: Any) -> Asking:
 
 def guarded(jwt_auth: Callable[..., Any] | None) -> Asking:
     return asking_anyhow(office(), jwt_auth)
-
-
-def office() -> Backoffice:
-    found = one({"x": String()}).backoffice
-    assert isinstance(found, Backoffice)
-    return found
 
 
 def bearer(*payload: Any, **header: Any) -> dict[str, str]:

@@ -16,20 +16,14 @@ from fastapi.testclient import TestClient
 from flask import Blueprint, Flask
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from backo import Backoffice, CurrentUser, String, current_user
+from backo import CurrentUser, current_user
 from backo.current_user import CurrentUserProxy
 from backo.http.auth import JWTAuth
 from tests.conformance.adapters import ask, serve_fastapi, serve_flask
 from tests.http.tokens import SECRET, claims, rsa_pem, signed
-from tests.offices import one
+from tests.offices import office
 
 AUTH = JWTAuth(SECRET, algorithms=["HS256"], cookie="session")
-
-
-def office() -> Backoffice:
-    found = one({"x": String()}).backoffice
-    assert isinstance(found, Backoffice)
-    return found
 
 
 def bearer(login: str = "ada", **changed: Any) -> dict[str, str]:

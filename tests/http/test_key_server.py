@@ -11,22 +11,16 @@ from typing import Any
 
 import pytest
 
-from backo import Backoffice, SSyntaxError, String
+from backo import SSyntaxError
 from backo.http.auth import JWTAuth
 from backo.http.key_server import MAX_ANSWER, RemoteKeys
 from backo.http.problems import KeysUnavailableError
 from backo.http.tokens import TokenError
 from tests.http.asking import asking
 from tests.http.tokens import public_jwk, rsa_pem, signed
-from tests.offices import one
+from tests.offices import office
 
 RS = frozenset({"RS256"})
-
-
-def office() -> Backoffice:
-    found = one({"x": String()}).backoffice
-    assert isinstance(found, Backoffice)
-    return found
 
 
 class Publisher:
