@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from backo import Backoffice, Collection, Item
+from backo import Backoffice, Collection, Item, String
 from backo.connectors.memory import DBMemoryConnector
 
-__all__ = ["one"]
+__all__ = ["office", "one"]
 
 
 def one(
@@ -18,3 +18,10 @@ def one(
         Collection("things", model, DBMemoryConnector(), **options)
     )
     return office.collection("things")
+
+
+def office() -> Backoffice:
+    """The office of a collection ``things`` whose items have a text ``x``."""
+    found = one({"x": String()}).backoffice
+    assert isinstance(found, Backoffice)
+    return found

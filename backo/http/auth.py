@@ -13,6 +13,7 @@ from backo.current_user import CurrentUser, CurrentUserProxy, current_user
 from backo.errors import (
     VALUE_ERRORS,
     BackoError,
+    NotFoundError,
     SAttributeError,
     SessionError,
     SSyntaxError,
@@ -69,7 +70,8 @@ class JWTAuth:
         value: a foreign page cannot send it without being asked about (CORS).
     :param claims: where the fields of the user are: a claim's name, its dotted path, or
         a function of all claims; ``sub``, ``login`` and ``roles`` unless told.
-    :param is_active: asked on each request, with the user; false refuses the token.
+    :param is_active: asked on each request, with the user; false, or a
+        ``NotFoundError``, refuses the token.
     :param public: operations that need no token, by their ids or patterns of these
         (``books_*``), and the pages ``_meta``, ``_openapi`` and ``_docs``.
     :param realm: named in ``WWW-Authenticate``.
@@ -147,16 +149,21 @@ class JWTAuth:
         claims = read_claims(token)
         self._rules.check(claims, time.time())
         _become(user_values(claims, self._claims))
-        if self._is_active is None:
-            return
+        if not self._lets_in():
+            raise TokenError("its user is not active")
+
+    def _lets_in(self) -> bool:
+        """Whether the current user is active; who is not is nobody from then on."""
         active = False
         try:
-            active = self._is_active(current_user._own())
+            active = self._is_active is None or self._is_active(current_user._own())
+        except NotFoundError as error:
+            # Who is not in the store of users has been deleted there.
+            _log.info("is_active: %s", error)
         finally:
             if not active:
                 current_user.logout()
-        if not active:
-            raise TokenError("its user is not active")
+        return active
 
     def _refusal(self) -> SessionError:
         described = f'error="invalid_token", error_description="{_REFUSAL}"'

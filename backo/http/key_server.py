@@ -76,25 +76,25 @@ class RemoteKeys:
         """
         known = self._known
         if known is None or time.monotonic() - self._fetched > self._max_age:
-            known = self._newer_than(known)
+            known = self._refreshed()
         if known is None:
             raise KeysUnavailableError("the keys of tokens cannot be fetched")
         try:
             return known.find(algorithm, kid)
         except TokenError:
-            newer = self._newer_than(known)
+            newer = self._refreshed()
             if newer is None or newer is known:
                 raise
             return newer.find(algorithm, kid)
 
-    def _newer_than(self, seen: KeySet | None) -> KeySet | None:
-        """Keys that were fetched after ``seen``, or what is known."""
+    def _refreshed(self) -> KeySet | None:
+        """What is known after they were fetched again, if it is time for that."""
         with self._lock:
-            if self._known is not seen:
-                return self._known
             now = time.monotonic()
-            # Where nothing is known nobody can be let in: it is tried sooner.
-            pause = self._cooldown if seen else min(self._cooldown, RETRY_AFTER)
+            pause = self._cooldown
+            if self._known is None:
+                # Nobody can be let in: it is tried sooner.
+                pause = min(pause, RETRY_AFTER)
             if now - self._asked >= pause:
                 self._asked, self._done = now, threading.Event()
                 # A thread of its own, so that nothing it waits for, names of hosts

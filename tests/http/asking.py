@@ -50,7 +50,8 @@ class Asking:
 def asking(office: Backoffice, jwt_auth: Callable[..., Any] | None = None) -> Asking:
     """A way to ask ``office``, whose routes are built now."""
     office.freeze()
-    return Asking(office, Dispatcher(ApiPages(office, "").rows, jwt_auth))
+    rows = ApiPages(office, "", jwt_auth).rows
+    return Asking(office, Dispatcher(rows, jwt_auth))
 
 
 def errors(response: Response) -> dict[str, str]:

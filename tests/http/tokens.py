@@ -60,15 +60,23 @@ def unsigned(algorithm: Any, signature: bytes = b"") -> str:
     return f"{b64({'alg': algorithm})}.{b64(claims())}.{b64(signature)}"
 
 
-@cache
 def rsa_pem(name: str = "first", bits: int = 2048) -> bytes:
     """A private key, the same for each name."""
+    return _rsa_pem(name, bits)
+
+
+def ec_pem(curve: type[ec.EllipticCurve] = ec.SECP256R1, name: str = "first") -> bytes:
+    """A private key, the same for each curve and name."""
+    return _ec_pem(curve, name)
+
+
+@cache
+def _rsa_pem(_name: str, bits: int) -> bytes:
     return _pem(rsa.generate_private_key(65537, bits))
 
 
 @cache
-def ec_pem(curve: type[ec.EllipticCurve] = ec.SECP256R1, name: str = "first") -> bytes:
-    """A private key, the same for each curve and name."""
+def _ec_pem(curve: type[ec.EllipticCurve], _name: str) -> bytes:
     return _pem(ec.generate_private_key(curve()))
 
 

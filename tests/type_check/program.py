@@ -1,12 +1,13 @@
 """A program as a user might write it: `mypy --strict` must take all of it."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from flask import Flask
 
 from backo import (
     Backoffice,
     Bool,
     Collection,
+    CurrentUser,
     Datetime,
     DBConnector,
     DBSqliteConnector,
@@ -26,6 +27,7 @@ from backo import (
     Url,
     current_user,
 )
+from backo.http.auth import JWTAuth
 
 
 def is_librarian(right: str, item: Item) -> bool:
@@ -83,13 +85,39 @@ def rename(bookcase: Backoffice, _id: str, title: str) -> str | None:
     return login
 
 
+def is_member(user: CurrentUser) -> bool:
+    return user.has_role("member")
+
+
+auth = JWTAuth(
+    b"secret" * 8,
+    algorithms=["HS256"],
+    audience="library",
+    claims={"login": "name", "roles": lambda claims: claims["groups"]},
+    is_active=is_member,
+    public=["books_list"],
+)
+
+
 def served_by_fastapi() -> FastAPI:
     app = FastAPI()
-    app.include_router(office().router(prefix="api"))
+    app.include_router(office().router(prefix="api", jwt_auth=auth))
+
+    @app.get("/mine", dependencies=[Depends(auth)])
+    def mine() -> str:
+        login: str = current_user.login
+        return login
+
     return app
 
 
 def served_by_flask() -> Flask:
     app = Flask("library")
-    office().build_routes(app, prefix="api")
+    office().build_routes(app, prefix="api", jwt_auth=auth)
+
+    @app.get("/books/<name>")
+    @auth.required
+    def mine(name: str) -> str:
+        return name
+
     return app
