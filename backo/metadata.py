@@ -1,9 +1,12 @@
 """What is written down about every item: who made and changed it, and when."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from backo.current_user import current_user
+from backo.schema.plan import Right
 from backo.schema.types import Datetime, Dict, GenericType, String
 
 __all__ = ["GenericMetaDataHandler", "StandardMetaDataHandler"]
@@ -22,7 +25,17 @@ class GenericMetaDataHandler:
 
 class StandardMetaDataHandler(GenericMetaDataHandler):
     """Adds ``_meta``: ``ctime``, ``mtime`` (UTC, in seconds), ``created_by`` and
-    ``modified_by`` (``_id`` and ``login`` of the current user)."""
+    ``modified_by`` (``_id`` and ``login`` of the current user).
+
+    :param can_read: who may read it: a bool, or ``f("read", item)``.
+    """
+
+    # Subclasses need not call __init__.
+    _rights: Mapping[str, Right] = MappingProxyType({})
+
+    def __init__(self, *, can_read: Right = None) -> None:
+        # stricto takes no None here.
+        self._rights = {} if can_read is None else {"can_read": can_read}
 
     def fields(self) -> dict[str, GenericType]:
         """The read-only Dict ``_meta``."""
@@ -36,6 +49,7 @@ class StandardMetaDataHandler(GenericMetaDataHandler):
                 },
                 can_modify=False,
                 description="Who made and changed the item, and when",
+                **self._rights,
             )
         }
 

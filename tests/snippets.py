@@ -25,7 +25,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from tests.cli.running import backo
 
-__all__ = ["code_blocks", "run_page"]
+__all__ = ["code_blocks", "commands", "is_like", "run_page"]
 
 type Answer = tuple[int, Iterable[tuple[str, str]], str]
 
@@ -62,22 +62,23 @@ def _read_json(example: Example) -> None:
 
 
 def _run_console(example: Example) -> str | None:
-    for command, expected in _commands(example.parsed):
+    for command, expected in commands(example.parsed):
         program, *arguments = shlex.split(command)
         printed = _PROGRAMS[program](arguments, example.namespace)
-        if not _is_like(printed, expected):
+        if not is_like(printed, expected):
             return f"$ {command}\nprints\n{printed}\nand not\n{expected}"
     return None
 
 
-def _commands(text: str) -> list[tuple[str, str]]:
+def commands(text: str) -> list[tuple[str, str]]:
     """Each command of a console block, with what it is said to print."""
     joined = text.replace("\\\n", " ")
     parts = re.split(r"^\$ (.*)$", joined, flags=re.MULTILINE)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _is_like(printed: str, expected: str) -> bool:
+def is_like(printed: str, expected: str) -> bool:
+    """Whether that was printed, where ``...`` is anything and white space nothing."""
     pieces = re.sub(r"\s+", "", expected).split("...")
     pattern = ".*".join(map(re.escape, pieces))
     return re.fullmatch(pattern, re.sub(r"\s+", "", printed), re.DOTALL) is not None

@@ -61,6 +61,17 @@ def test_nobody_writes_it_by_hand() -> None:
         thing._meta.created_by.login = "eve"
 
 
+def test_who_changed_it_is_told_to_those_who_may_read_it() -> None:
+    handler = StandardMetaDataHandler(can_read=lambda *_: current_user.has_role("a"))
+    things = one({"n": Int()}, item={"meta_data_handler": handler})
+    current_user.set({"_id": "1", "login": "ann"})
+    thing = things.create({"_id": "x", "n": 1})
+    assert "_meta" not in thing.view("client")
+    assert things.select({"_meta.created_by.login": "ann"}) == []
+    current_user.set({"_id": "2", "login": "bob", "roles": ["a"]})
+    assert things.get_by_id("x").view("client")["_meta"]["created_by"]["login"] == "ann"
+
+
 def test_none_leaves_it_out() -> None:
     things = one({"n": Int()}, item={"meta_data_handler": None})
     assert things.create({"_id": "x", "n": 1}).view("client") == {"_id": "x", "n": 1}

@@ -3,15 +3,22 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from backo.openapi.snapshots import differences, render, write
 from examples.bookcase.model import bookcase
+from tests.openapi.offices import office
 
 SNAPSHOTS = Path(__file__).parents[2] / "openapi-snapshots"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 
-def test_bookcase_is_as_in_its_snapshot(tmp_path: Path) -> None:
-    snapshot, document = SNAPSHOTS / "bookcase.json", bookcase(tmp_path).get_openapi()
+@pytest.mark.parametrize("name", ["bookcase", "media_library"])
+def test_an_example_is_as_in_its_snapshot(name: str, tmp_path: Path) -> None:
+    snapshot, document = (
+        SNAPSHOTS / f"{name}.json",
+        office(name, tmp_path).get_openapi(),
+    )
     if UPDATE:
         write(document, snapshot)
     changes = differences(document, snapshot)

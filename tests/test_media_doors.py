@@ -1,0 +1,356 @@
+"""Who comes into the media library, how, and until when."""
+
+import json
+import shutil
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from jose import jwt
+
+from backo import NotFoundError
+from examples.media_library.apps import fastapi_app, flask_app
+from examples.media_library.doors import LARGEST, Doors, secret_in
+from examples.media_library.model import media_library
+from examples.media_library.seed import PASSWORDS, seed
+
+type Ask = Callable[..., tuple[int, Any]]
+"""``ask(method, path, body=None, token=None)`` gives the status and the JSON."""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a library that was seeded once."""
+    folder = tmp_path_factory.mktemp("library") / "data"
+    secret_in(folder)
+    assert seed(media_library(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Such a folder of the test's own, which the applications use."""
+    own = Path(shutil.copytree(filled, tmp_path / "data"))
+    monkeypatch.setenv("MEDIA_LIBRARY_DATA", str(own))
+    return own
+
+
+@pytest.fixture
+def doors(folder: Path) -> Doors:
+    return Doors(media_library(folder), secret_in(folder))
+
+
+@pytest.fixture(params=["fastapi", "flask"])
+def ask(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ask]:
+    """Asks the application of that framework."""
+    if request.param == "flask":
+        yield _by_flask()
+        return
+    with TestClient(fastapi_app(), raise_server_exceptions=False) as client:
+
+        def ask(
+            method: str, path: str, body: Any = None, token: str | None = None
+        ) -> tuple[int, Any]:
+            given = client.request(
+                method, path, content=_content(body), headers=_headers(token)
+            )
+            return given.status_code, given.json() if given.content else None
+
+        yield ask
+
+
+def _by_flask() -> Ask:
+    client = flask_app().test_client()
+
+    def ask(
+        method: str, path: str, body: Any = None, token: str | None = None
+    ) -> tuple[int, Any]:
+        headers = _headers(token)
+        given = client.open(path, method=method, data=_content(body), headers=headers)
+        return given.status_code, given.get_json() if given.data else None
+
+    return ask
+
+
+def _content(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else json.dumps(body).encode()
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return {"Content-Type": "application/json", **bearer}
+
+
+def log_in(ask: Ask, login: str) -> str:
+    card = {"login": login, "password": PASSWORDS[login]}
+    status, answer = ask("POST", "/login", card)
+    assert status == 200
+    token: str = answer["token"]
+    return token
+
+
+def status(ask: Ask, token: str, path: str = "/me") -> int:
+    return ask("GET", path, None, token)[0]
+
+
+# --- Logging in -------------------------------------------------------------------
+
+
+def test_a_password_is_exchanged_for_a_token(ask: Ask) -> None:
+    token = log_in(ask, "mia")
+    mia = {"login": "mia", "roles": ["member"]}
+    assert ask("GET", "/me", None, token) == (200, mia)
+    assert ask("GET", "/media_library/users", None, token)[1]["total"] == 1
+    assert set(jwt.get_unverified_claims(token)) == {
+        *("sub", "login", "epoch", "iss", "aud", "iat", "exp")
+    }
+
+
+def test_own_routes_are_guarded_too(ask: Ask) -> None:
+    for path in ("/me", "/media_library/users", "/media_library/_meta"):
+        assert ask("GET", path)[0] == 401
+
+
+def test_visitors_may_look(ask: Ask) -> None:
+    for path in ("media", "media/emma", "media/_selections/on_shelf", "_openapi"):
+        assert ask("GET", f"/media_library/{path}")[0] == 200
+
+
+def test_which_of_login_and_password_is_wrong_is_not_told(ask: Ask) -> None:
+    answers = [
+        ask("POST", "/login", {"login": login, "password": password})
+        for login, password in [
+            ("mia", "mia-reads-on-boats"),
+            ("mia", PASSWORDS["noah"]),
+            ("nobody", PASSWORDS["mia"]),
+            ("MIA", PASSWORDS["mia"]),
+            ("", ""),
+            ("../secret", "x"),
+            ("mia\u0000", PASSWORDS["mia"]),
+        ]
+    ]
+    assert answers == [answers[0]] * len(answers)
+    assert answers[0][0] == 401
+
+
+NO_LOGINS = [
+    b"",
+    b"{",
+    b"[]",
+    b'"mia"',
+    b'{"login": "mia"}',
+    b'{"login": "mia", "password": null}',
+    b'{"login": ["mia"], "password": "secret-of-mine"}',
+    b'{"login": "mia", "password": "secret-of-mine", "roles": ["admin"]}',
+    b'{"login": "\\ud800", "password": "secret-of-mine"}',
+    b"\xff\xfe" * 10,
+]
+
+
+def test_what_is_no_login_is_refused_and_not_repeated(ask: Ask) -> None:
+    for body in NO_LOGINS:
+        code, answer = ask("POST", "/login", body)
+        assert code == 422, body
+        assert "secret-of-mine" not in str(answer)
+
+
+def test_a_login_is_read_no_further_than_it_may_be_long(ask: Ask) -> None:
+    card = {"login": "mia", "password": "x" * LARGEST}
+    assert ask("POST", "/login", card)[0] == 413
+    assert ask("POST", "/login", b"x" * 1_000_000)[0] == 413
+
+
+def test_a_login_that_is_not_there_takes_as_long(doors: Doors) -> None:
+    def seconds(login: str) -> float:
+        body = json.dumps({"login": login, "password": "a wrong one"}).encode()
+        begun = time.perf_counter()
+        assert doors.answer(body).status == 401
+        return time.perf_counter() - begun
+
+    seconds("mia")
+    there, absent = (
+        statistics.median(seconds(login) for _ in range(7)) for login in ("mia", "eve")
+    )
+    assert 0.5 < absent / there < 2
+
+
+def test_who_has_no_password_yet_does_not_log_in(ask: Ask) -> None:
+    sam = log_in(ask, "sam")
+    card = {"login": "olga", "name": "Olga"}
+    assert ask("POST", "/media_library/users", card, sam)[0] == 201
+    for password in ("", "None", "null"):
+        card = {"login": "olga", "password": password}
+        assert ask("POST", "/login", card)[0] == 401
+
+
+# --- Until when -------------------------------------------------------------------
+
+
+def act(ask: Ask, token: str, action: str, body: Any = None) -> None:
+    path = "/media_library/users/_actions/" + action
+    assert ask("POST", path, body, token)[0] == 200
+
+
+def test_a_suspended_user_stops_at_the_next_request(ask: Ask) -> None:
+    mia, sam = log_in(ask, "mia"), log_in(ask, "sam")
+    assert status(ask, mia) == 200
+    act(ask, sam, "suspend/mia")
+    for path in ("/me", "/media_library/users", "/media_library/media"):
+        assert status(ask, mia, path) == 401
+    card = {"login": "mia", "password": PASSWORDS["mia"]}
+    assert ask("POST", "/login", card)[0] == 403
+    assert ask("POST", "/login", {**card, "password": "x"})[0] == 401
+    act(ask, sam, "reinstate/mia")
+    assert status(ask, mia) == 200
+
+
+def test_a_new_password_ends_tokens(ask: Ask) -> None:
+    mine, other = log_in(ask, "mia"), log_in(ask, "mia")
+    new = {"old": PASSWORDS["mia"], "new": "mia-reads-on-planes"}
+    act(ask, mine, "set_password/mia", new)
+    assert [status(ask, mine), status(ask, other)] == [401, 401]
+    card = {"login": "mia", "password": PASSWORDS["mia"]}
+    assert ask("POST", "/login", card)[0] == 401
+    assert ask("POST", "/login", {**card, "password": new["new"]})[0] == 200
+
+
+def test_a_role_is_what_it_is_now_and_not_what_it_was(ask: Ask) -> None:
+    sam, ada = log_in(ask, "sam"), log_in(ask, "ada")
+    overdue = "/media_library/loans/_selections/overdue"
+    assert status(ask, sam, overdue) == 200
+    record, member = "/media_library/users/sam", {"roles": ["member"]}
+    assert ask("PUT", record, member, ada)[0] == 200
+    assert status(ask, sam, overdue) == 403
+    assert ask("GET", "/me", None, sam)[1]["roles"] == ["member"]
+
+
+def test_a_token_does_not_outlive_its_user_nor_serve_the_next(ask: Ask) -> None:
+    mia, ada = log_in(ask, "mia"), log_in(ask, "ada")
+    assert ask("DELETE", "/media_library/users/mia", None, ada)[0] == 204
+    assert status(ask, mia) == 401
+    card = {"login": "mia", "name": "Another Mia"}
+    assert ask("POST", "/media_library/users", card, ada)[0] == 201
+    assert status(ask, mia) == 401
+
+
+OTHER_CLAIMS: list[dict[str, Any]] = [
+    {"aud": "another_library"},
+    {"iss": "somebody"},
+    {"exp": 1_000_000_000},
+    {"exp": None},
+    {"sub": "nobody"},
+    {"sub": None},
+    {"sub": ["ada"]},
+    {"epoch": None},
+    {"epoch": "another"},
+]
+
+
+def test_a_token_of_ours_that_says_something_else_is_refused(
+    ask: Ask, folder: Path
+) -> None:
+    claims = jwt.get_unverified_claims(log_in(ask, "mia"))
+    for wrong in OTHER_CLAIMS:
+        said = {k: v for k, v in {**claims, **wrong}.items() if v is not None}
+        token = jwt.encode(said, secret_in(folder), algorithm="HS256")
+        answers = status(ask, token), status(ask, token, "/media_library/media")
+        assert answers == (401, 401), wrong
+
+
+def test_a_token_of_another_library_is_refused(ask: Ask) -> None:
+    claims = jwt.get_unverified_claims(log_in(ask, "mia"))
+    assert status(ask, jwt.encode(claims, "x" * 43, algorithm="HS256")) == 401
+
+
+# --- The secret -------------------------------------------------------------------
+
+
+def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    secret = secret_in(folder)
+    assert secret_in(folder) == secret
+    assert [one.name for one in folder.iterdir()] == ["secret"]
+    assert (folder / "secret").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert secret_in(tmp_path / "another") != secret
+
+
+def test_processes_that_start_together_have_one_secret(tmp_path: Path) -> None:
+    ready = threading.Barrier(8)
+
+    def start(_number: int) -> str:
+        ready.wait()
+        return secret_in(tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(start, range(8)))) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    secret_in(tmp_path)
+    (tmp_path / "secret").chmod(0o640)
+    with pytest.raises(PermissionError, match="chmod 600"):
+        secret_in(tmp_path)
+
+
+@pytest.mark.parametrize("short", ["", "x" * 31])
+def test_a_short_secret_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: str
+) -> None:
+    monkeypatch.setenv("MEDIA_LIBRARY_SECRET", short)
+    with pytest.raises(ValueError, match="32 bytes"):
+        secret_in(tmp_path)
+
+
+def test_the_environment_may_have_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDIA_LIBRARY_SECRET", "x" * 32)
+    assert secret_in(tmp_path) == "x" * 32
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- What it begins with ----------------------------------------------------------
+
+
+def test_it_is_filled_once(folder: Path) -> None:
+    office = media_library(folder)
+    before = office.media.db_handler.count()
+    assert not seed(office)
+    assert office.media.db_handler.count() == before == 25
+    assert office.check_references() == []
+
+
+def test_two_processes_fill_it_once(tmp_path: Path) -> None:
+    def start(_number: int) -> bool:
+        return seed(media_library(tmp_path))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(start, range(2))) == [False, True]
+    office = media_library(tmp_path)
+    assert office.users.db_handler.count() == len(PASSWORDS)
+
+
+def test_filling_it_is_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = media_library(tmp_path)
+    monkeypatch.setattr("examples.media_library.seed.LATE", {"noah": ["no-such-book"]})
+    with pytest.raises(NotFoundError):
+        seed(office)
+    assert office.users.db_handler.count() == 0
+
+
+def test_what_it_begins_with_is_as_the_schema_wants_it(folder: Path) -> None:
+    office = media_library(folder)
+    for collection in office.collections.values():
+        assert office.migrate(collection.name).changes.total == 0
