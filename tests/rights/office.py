@@ -123,10 +123,26 @@ def _papers() -> Item:
 
 
 def _people() -> Item:
+    """No right of theirs looks at the item: they go from store to answer as they
+    are."""
     return Item(
         {
             "name": String(required=True),
             "wage": Int(can_read=staff),
+            "pay": List(Int(), can_read=staff),
+            "key": String(can_read=False),
+            "home": Dict({"city": String(), "door": Int(can_read=staff)}),
+            "past": Dict({"a": Dict({"b": Int()})}, can_read=staff),
+            "notes": List(
+                Dict(
+                    {
+                        "t": String(),
+                        "s": String(can_read=staff),
+                        "k": Int(can_read=False),
+                    }
+                )
+            ),
+            "friend": Ref(coll="people", can_read=staff),
             "owned": RefsList(coll="things", field="$.owner", can_read=staff),
             "papers": RefsList(
                 coll="papers", field="$.about", ofs=FillStrategy.NOT_FILL
@@ -176,7 +192,12 @@ def _selections(made: Backoffice) -> None:
     papers = made.collection("papers")
     papers.register_selection("titles", Selection(["$.title", "$.things.staff"]))
     people = made.collection("people")
-    people.register_selection("about", Selection(["$.papers.title", "$.owned.title"]))
+    people.register_selection(
+        "about",
+        Selection(
+            ["$.papers.title", "$.owned.title", "$.home", "$.notes.s", "$.friend.name"]
+        ),
+    )
 
 
 def _actions(made: Backoffice) -> None:
@@ -315,6 +336,15 @@ def _person(at: int, of: Hidden) -> Document:
         "_id": f"h{at}",
         "name": f"Person {at}",
         "wage": of.number(at),
+        "pay": of.list(at),
+        "key": of.text(at),
+        "home": {"city": "Rome", "door": of.number(at + 1)},
+        "past": {"a": {"b": of.number(at)}},
+        "notes": [
+            {"t": f"t{note}", "s": of.text(at + note), "k": of.number(note)}
+            for note in range(at)
+        ],
+        "friend": of.owners[at],
         "owned": things,
     }
 

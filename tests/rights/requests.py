@@ -23,6 +23,7 @@ ACROSS = (
     *("vault.code", "owner.name", "owner.wage", "lender.name", "things.turned"),
     *("things.title", "things.owner.name", "about.name", "about.owned.title"),
     *("owned.title", "owned.staff", "papers.title", "papers.body", "papers.secret"),
+    *("friend.name", "friend.wage", "about.home.door", "about.notes.s"),
 )
 """Ways through references: each of some collection."""
 VALUES = {
@@ -199,14 +200,15 @@ def changes(office: Backoffice) -> Iterator[Asked]:
     hidden other half is full, and pointing to an item of a collection that nobody
     reads, which is an error where there is none.
     """
-    for name in ("things", "papers", "diaries"):
+    for name in ("things", "papers", "diaries", "people"):
         collection = office.collection(name)
         yield from _whole_bodies(collection)
-        for _id in ("t1", "p3", "p4", "p5", "d0", "absent"):
+        for _id in ("t1", "p3", "p4", "p5", "d0", "h1", "absent"):
             yield from _writes(collection, f"/{name}/{_id}")
             yield from _acts(collection, _id)
     yield from _patches("/things/t1")
     yield from _patches("/papers/p1")
+    yield from _patches("/people/h1")
 
 
 def _whole_bodies(collection: Collection) -> Iterator[Asked]:
@@ -217,6 +219,7 @@ def _whole_bodies(collection: Collection) -> Iterator[Asked]:
         {"title": 1, "never": 2, "deep": 3, UNKNOWN: 4},
         {"title": "new", "fixed": 7, "loud": "x", "_id": "t1", "_meta": {}},
         {"text": "new", "about": "t1"},
+        {"name": "new", "key": "secret", "notes": [{"t": "a"}]},
     ):
         yield Asked("POST", f"/{collection.name}", body)
 
@@ -233,10 +236,13 @@ def _writes(collection: Collection, path: str) -> Iterator[Asked]:
 
 
 def _bodies(collection: Collection) -> Iterator[Any]:
-    key = "text" if collection.name == "diaries" else "title"
+    key = {"diaries": "text", "people": "name"}.get(collection.name, "title")
     yield {}
     yield {key: "other"}
     yield {key: 1, UNKNOWN: 2}
+    if collection.name == "people":
+        yield {"home": {"city": "Bonn"}, "key": "secret", "wage": 7}
+        yield {"notes": [{"t": "t0", "s": "secret"}], "friend": None, "pay": [7]}
     if collection.name == "things":
         yield {"paper": "p4"}
         yield {"papers": ["p3", "p9", "p5"], "title": "other"}
@@ -249,6 +255,8 @@ def _bodies(collection: Collection) -> Iterator[Any]:
 
 
 def _acts(collection: Collection, _id: str) -> Iterator[Asked]:
+    if not collection.actions:
+        return
     for action in ("rename", "close", "lock", "absent"):
         path = f"/{collection.name}/_actions/{action}/{_id}"
         for body in (
@@ -267,6 +275,7 @@ HIDDEN = (
     *("/never", "/fixed", "/staff", "/turned", "/marks", "/marks/0", "/twice"),
     *("/part/pin", "/part/code", "/deep", "/deep/a/b", "/deep/l/0", "/dark", "/dark/a"),
     *("/owner", "/lender", "/office_use", "/secret", "/refused", f"/{UNKNOWN}"),
+    *("/wage", "/pay", "/pay/0", "/key", "/home/door", "/past", "/past/a/b", "/friend"),
 )
 """Paths of patches."""
 
@@ -275,7 +284,15 @@ def _patches(path: str) -> Iterator[Asked]:
     for hidden in HIDDEN:
         for operations in _operations(hidden):
             yield Asked("PATCH", path, operations, JSON_PATCH)
-    for hidden in ("/part", "/rows", "", "$.deep.a", "$.marks[0]", "$.rows[0].s"):
+    for hidden in (
+        "/part",
+        "/rows",
+        "",
+        "$.deep.a",
+        "$.marks[0]",
+        "$.rows[0].s",
+        "/notes",
+    ):
         yield Asked("PATCH", path, _tests(hidden, None), JSON_PATCH)
         yield Asked("PATCH", path, _tests(hidden, {"a": {"b": 7}}), JSON_PATCH)
 
@@ -288,7 +305,7 @@ def _operations(hidden: str) -> Iterable[Any]:
     values: tuple[Any, ...] = ("secret", 7, None, [1], {})
     for value in values:
         yield _tests(hidden, value)
-    for target in ("/title", "/n", "/tags/-", "/part/seen", "/body"):
+    for target in ("/title", "/n", "/tags/-", "/part/seen", "/body", "/home/city"):
         yield [{"op": "copy", "from": hidden, "path": target}]
         yield [{"op": "move", "from": hidden, "path": target}]
     yield [{"op": "remove", "path": hidden}]

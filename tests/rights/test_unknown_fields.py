@@ -16,6 +16,12 @@ NOBODYS = (
     *("vault.code", "vault._id"),
 )
 """Fields of things, and of what these point to, that nobody may read."""
+STAFFS = (
+    *("staff", "part.code", "deep", "deep.a", "deep.a.b", "deep.l", "rows.s"),
+    *("office_use", "owner", "owner.name", "owner.wage", "paper.about.wage"),
+    *("paper.things.staff", "diary.text", "diary.about.title", "diary._id"),
+)
+"""Those that staff may read, and nobody else."""
 
 
 @pytest.fixture(scope="module", params=ADAPTERS)
@@ -53,6 +59,15 @@ def as_named(body: bytes, path: str) -> bytes:
     whole = body.replace(unknown.encode(), path.encode())
     name = path.rpartition(".")[2].encode()
     return whole.replace(unknown.rpartition(".")[2].encode(), name)
+
+
+@pytest.mark.parametrize("path", STAFFS)
+def test_what_staff_may_read_is_unknown_to_others(ask: Ask, path: str) -> None:
+    for one, other in zip(questions(path), questions(renamed(path)), strict=True):
+        answer, unknown = ask(one), ask(other)
+        assert answer.status == unknown.status >= 400, one
+        assert answer.body == as_named(unknown.body, path), one
+    assert ask(Asked("GET", f"/things?{path}.$exists=true"), "staff").status == 200
 
 
 @pytest.mark.parametrize("path", NOBODYS)
