@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
-__all__ = ["Answer", "Application", "Call", "call"]
+__all__ = ["Answer", "Application", "Call", "call", "messages_of"]
 
 type Message = MutableMapping[str, Any]
 type Application = Callable[
@@ -21,6 +21,8 @@ class Call(NamedTuple):
     body: bytes = b""
     media: str = "application/json"
     """What the body is."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those sent besides."""
 
 
 class Answer(NamedTuple):
@@ -32,6 +34,13 @@ class Answer(NamedTuple):
 
 async def call(application: Application, request: Call) -> Answer:
     """The answer of an application."""
+    sent = await messages_of(application, request)
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return Answer(sent[0]["status"], body)
+
+
+async def messages_of(application: Application, request: Call) -> list[Message]:
+    """The messages that an application answers with: the start, and the body."""
     headers = [
         (b"host", b"localhost"),
         (b"accept", b"*/*"),
@@ -41,6 +50,7 @@ async def call(application: Application, request: Call) -> Answer:
     if request.body:
         headers.append((b"content-type", request.media.encode()))
         headers.append((b"content-length", str(len(request.body)).encode()))
+    headers += [(name.encode(), value.encode()) for name, value in request.headers]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -64,5 +74,4 @@ async def call(application: Application, request: Call) -> Answer:
         sent.append(message)
 
     await application(scope, receive, send)
-    body = b"".join(message.get("body", b"") for message in sent[1:])
-    return Answer(sent[0]["status"], body)
+    return sent
