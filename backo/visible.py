@@ -83,8 +83,9 @@ class Visible:
 
         :raises NotFoundError: there is none, or nobody gets it.
         """
-        document: Document = self.held(self.owner.db_handler.get_by_id, _id)
+        # Asked first, so that what is refused takes no longer than what is not there.
         refused = self._refused()
+        document: Document = self.held(self.owner.db_handler.get_by_id, _id)
         if refused is not None and self._holds(refused, document):
             raise self.absent(_id)
         return document
