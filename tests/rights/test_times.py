@@ -21,6 +21,7 @@ FACTOR = 1.2
 """What a simple test of so few requests takes for noise."""
 
 ITEMS = {
+    "judged": ("/papers/p3", "/papers/zz"),
     "refused": ("/papers/p5", "/papers/zz"),
     "of a hidden collection": ("/diaries/d0", "/diaries/zz"),
     "of a collection nobody reads": ("/vaults/v1", "/vaults/zz"),
