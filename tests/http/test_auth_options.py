@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backo import (
     CurrentUser,
     NotFoundError,
+    SessionError,
     SSyntaxError,
     String,
     current_user,
@@ -543,3 +546,52 @@ def test_the_document_as_it_is_served_is_valid_and_the_same() -> None:
     served = json.loads(ask("office_get_openapi", headers=bearer()).body)
     validate(served)
     assert served == office().get_openapi(jwt_auth=auth(**options))
+
+
+# --- Anything at all ----------------------------------------------------------------
+
+LETTERS = 'abcXYZ019-_.=+/ ,;\t"{}é\x00\u0130'
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    at=st.integers(0, len(GOOD)),
+    cut=st.integers(0, 5),
+    put=st.text(LETTERS, max_size=5),
+    scheme=st.sampled_from(["Bearer ", "bearer", "", "Bearer Bearer "]),
+)
+def test_a_token_that_is_changed_anywhere_is_refused(
+    at: int, cut: int, put: str, scheme: str
+) -> None:
+    changed = scheme + GOOD[:at] + put + GOOD[at + cut :]
+    request = Request("GET", "/", "", {"authorization": changed}, {})
+    with current_user.request():
+        try:
+            auth().authenticate(request)
+        except SessionError:
+            assert current_user.is_anonymous()
+        else:
+            # Nothing was changed, or only the space before it.
+            scheme, _, token = changed.partition(" ")
+            assert (scheme.lower(), token.lstrip(" ")) == ("bearer", GOOD)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(["sub", "exp", "nbf", "iat", "aud", "iss", "roles", "login"]),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    ),
+)
+def test_a_claim_may_be_anything(name: str, value: Any) -> None:
+    payload = {**claims(), name: value}
+    request = Request("GET", "/", "", bearer(payload), {})
+    with current_user.request():
+        try:
+            auth(issuer="b" if name == "iss" else None).authenticate(request)
+        except SessionError:
+            assert current_user.is_anonymous()
+        else:
+            assert current_user.identity()[0] not in ("", "000")
