@@ -18,6 +18,7 @@ from backo.documents import (
     completed,
     encode,
     overlay,
+    released,
     with_dicts,
 )
 from backo.errors import (
@@ -56,7 +57,7 @@ class Changes:
         values = self.of(shown)
         if self.replay is None:
             return values
-        return carry_hidden(values, self.replay(completed(shown, stored)), root)
+        return carry_hidden(values, self.replay(completed(shown, stored, root)), root)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -215,7 +216,7 @@ class Access:
         values = changes.made(whole, before, root)
         if _touches(values, root):
             return self._modify_item(_id, changes, view, precondition)
-        after = overlay(before, values, root)
+        after = overlay(before, released(values), root)
         after = carry_unknown(before, after, root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)

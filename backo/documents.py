@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from backo.schema._whole import Kept
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "merge_changes",
     "overlay",
     "pruned",
+    "released",
     "with_dicts",
 ]
 
@@ -157,23 +159,26 @@ class _Hidden:
         return self
 
 
-def completed(shown: Any, stored: Any, path: str = "$") -> Any:
+def completed(shown: Any, stored: Any, field: FieldPlan, path: str = "$") -> Any:
     """``shown``, which is all that one caller sees of ``stored``, with marks in the
-    place of what the caller does not see; for :func:`carry_hidden`."""
+    place of what the caller does not see, be there anything or not; for
+    :func:`carry_hidden`."""
     if isinstance(shown, dict) and isinstance(stored, dict):
+        known = {child.name: child for child in field.fields}
         hidden = {
-            key: _Hidden(f"{path}.{key}", value)
-            for key, value in stored.items()
-            if key not in shown and value is not None
+            key: _Hidden(f"{path}.{key}", stored.get(key))
+            for key in (*known, *stored)
+            if key not in shown
         }
         seen = {
-            key: completed(value, stored.get(key), f"{path}.{key}")
+            key: completed(value, stored.get(key), known[key], f"{path}.{key}")
             for key, value in shown.items()
+            if key in known
         }
         return {**hidden, **seen}
-    if _same_length(shown, stored):
-        pairs = zip(shown, stored, strict=True)
-        return [completed(one, other, f"{path}[*]") for one, other in pairs]
+    if field.element is not None and _same_length(shown, stored):
+        element, pairs = field.element, zip(shown, stored, strict=True)
+        return [completed(one, other, element, f"{path}[*]") for one, other in pairs]
     return shown
 
 
@@ -183,39 +188,66 @@ def carry_hidden(
     """``changes`` with what the caller does not see of the elements of changed Lists:
     ``replayed`` is the completed document after the same changes."""
     carried = dict(changes)
-    for key, value in changes.items():
-        child = field.field(key)
-        if child is not None and key in replayed:
-            carried[key] = _with_hidden(value, replayed[key], child, f"{path}.{key}")
+    for child in field.fields:
+        value, other = changes.get(child.name), replayed.get(child.name)
+        below = f"{path}.{child.name}"
+        if child.kind is Kind.DICT and isinstance(value, dict):
+            if isinstance(other, dict):
+                carried[child.name] = carry_hidden(value, other, child, below)
+        elif _are_elements(value, other, child):
+            carried[child.name] = _whole_elements(
+                changes[child.name], other, child, below
+            )
     return carried
 
 
-def _with_hidden(value: Any, replayed: Any, field: FieldPlan, path: str) -> Any:
+def _are_elements(value: Any, other: Any, field: FieldPlan) -> bool:
+    """Whether ``value`` and ``other`` are the same elements of a List of Dicts."""
     element = field.element
-    if field.kind is Kind.DICT and isinstance(value, dict):
-        held = replayed if isinstance(replayed, dict) else {}
-        return carry_hidden(value, held, field, path)
-    if element is None or element.kind is not Kind.DICT:
-        return value
-    if not _same_length(value, replayed):
-        return value
-    pairs = zip(value, replayed, strict=True)
-    return [_whole_element(one, other, element, f"{path}[*]") for one, other in pairs]
+    of_dicts = element is not None and element.kind is Kind.DICT
+    return of_dicts and _same_length(value, other)
 
 
-def _whole_element(
-    one: Document, other: Document, field: FieldPlan, path: str
-) -> Document:
-    """``one``, an element as a caller may write it, with what of ``other``, the same
-    element completed, is hidden and still in its place."""
-    hidden = {
-        key: value.value
-        for key, value in other.items()
-        if isinstance(value, _Hidden)
-        if one.get(key) is None and value.path == f"{path}.{key}"
-        if field.field(key) is not None
-    }
-    return carry_hidden(one, other, field, path) | hidden
+def _whole_elements(
+    value: list[Document], other: Any, field: FieldPlan, path: str
+) -> list[Document]:
+    pairs = zip(value, other, strict=True)
+    return [_whole(one, two, field.held, f"{path}[*]") for one, two in pairs]
+
+
+def _whole(one: Document, other: Any, field: FieldPlan, path: str) -> Document:
+    """``one``, a part of an element as a caller may write it, with what of ``other``,
+    the same part completed, is still in its place and hidden, or read-only."""
+    if not isinstance(other, dict):
+        return one
+    kept = dict(one)
+    for child in field.fields:
+        name, below = child.name, f"{path}.{child.name}"
+        value, there = one.get(name), other.get(name)
+        if isinstance(there, _Hidden):
+            stays, there = value is None and there.path == below, there.value
+        else:
+            stays = name not in one and child.read_only
+        if stays:
+            # Null stood there for the patch alone.
+            kept.pop(name, None)
+            kept |= {} if there is None else {name: Kept(there)}
+        elif child.kind is Kind.DICT and isinstance(value, dict):
+            kept[name] = _whole(value, there, child, below)
+        elif _are_elements(value, there, child):
+            kept[name] = _whole_elements(one[name], there, child, below)
+    return kept
+
+
+def released(value: Any) -> Any:
+    """``value`` with what is :class:`Kept` in it as it is."""
+    if isinstance(value, Kept):
+        return value.value
+    if isinstance(value, dict):
+        return {key: released(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [released(one) for one in value]
+    return value
 
 
 def overlay(before: Document, changes: Document, field: FieldPlan) -> Document:

@@ -8,6 +8,7 @@ What a caller asks is judged on what the caller may read; what the developer dec
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from backo.connectors.base import DBConnector, Query, decode_document
@@ -117,10 +118,24 @@ class Visible:
 
         :raises NotFoundError: there is none for the current user.
         """
-        item = self.item_of(self.stored(_id))
-        if self.owner.judges("read") and not self.owner.allows("read", item):
+        judged = self.owner.judges("read")
+        try:
+            item = self.item_of(self.stored(_id))
+        except NotFoundError:
+            if judged:
+                self._take_as_long(_id)
+            raise
+        if judged and not self.owner.allows("read", item):
             raise self.absent(_id)
         return item
+
+    def _take_as_long(self, _id: str) -> None:
+        """Do what would be done with an item that is not to be read: how long it takes
+        must not tell that there is none."""
+        item = self.owner.new_item()
+        with suppress(Exception):
+            item.read_from({"_id": _id})
+            self.owner.allows("read", item)
 
     def readable(self, ids: Iterable[str]) -> list[Document]:
         """The documents with these ids that are there for the current user, in the

@@ -15,7 +15,7 @@ from stricto import (
 
 from backo.schema._collecting import FAULTS, Faults
 from backo.schema._mending import Mended, adopt, class_names, copied
-from backo.schema._whole import whole
+from backo.schema._whole import Kept, whole
 
 __all__ = ["Dict"]
 
@@ -282,6 +282,8 @@ class Dict(Mended, stricto.Dict):  # type: ignore[misc]
         :raises STypeError, SAttributeError: fields of other types, or unknown ones. The
             fields before them may be set: only :meth:`set` undoes that.
         """
+        if isinstance(value, Kept):
+            return self._node_keep(value.value)
         accepted = self._node_accept(value, transform=self._node_transforms())
         self.__dict__.update(
             _node_given=True, _node_touched=True, _node_automatic=False

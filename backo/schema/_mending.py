@@ -24,7 +24,7 @@ from stricto.change import ChangeHandler
 from backo.schema._changes import concerns
 from backo.schema._events import Handler, Handlers, notify, registered, take_registered
 from backo.schema._operators import Operators, Truth
-from backo.schema._whole import is_whole, whole
+from backo.schema._whole import Kept, is_whole, whole
 from backo.schema.rights import of_user, verdict
 
 __all__ = ["REPLACED", "Mended", "adopt", "class_names", "copied"]
@@ -135,6 +135,7 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
         self.__dict__.update(
             _node_given=False,
             _node_old_given=False,
+            _node_touched=False,
             _node_automatic=False,
             _handlers={},
             **state,
@@ -311,6 +312,8 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
 
         :raises STypeError: it is of another type; the node is as it was.
         """
+        if isinstance(value, Kept):
+            return self._node_keep(value.value)
         accepted = self._node_accept(value, transform=self._node_transforms())
         changed = self._node_differs(accepted)
         self._node_hold(accepted)
@@ -318,6 +321,11 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
             _node_given=True, _node_touched=True, _node_automatic=False
         )
         return changed
+
+    def _node_keep(self, value: Any) -> bool:
+        """Hold what was here before, in what has been replaced around it."""
+        self.__dict__["_node_given"] = True
+        return self._node_take(value)
 
     def _node_take(self, value: Any) -> bool:
         """Hold what a default or a computation gave; tells whether that is a change."""
@@ -587,14 +595,18 @@ class Mended(Operators, GenericType):  # type: ignore[misc]
     def _node_check_rights(self) -> None:
         if not self._permissions.get_permissions_status():
             return
-        if not self._node_was_set() or self._node_is_automatic():
+        # What is not given with a new element is left out, not set.
+        if not self.__dict__["_node_given"] or self._node_is_automatic():
+            return
+        if not self._node_was_set():
             return
         if self.can_modify() is False:
             raise SRightError("{0}: cannot modify value", self.path_name())
 
     def _node_is_touched(self) -> bool:
         """Whether somebody set a value, if only the one that was there."""
-        return bool(self.__dict__.get("_node_touched")) or self._node_was_set()
+        own = self.__dict__
+        return own["_node_given"] and (own["_node_touched"] or self._node_was_set())
 
     def _node_was_set(self) -> bool:
         return bool(self._value != self._old_value)

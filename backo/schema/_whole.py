@@ -1,11 +1,13 @@
 """While functions of the developer run, items show them all that they hold: what they
 say of an item must not depend on who is asking."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["is_whole", "whole"]
+__all__ = ["Kept", "is_whole", "whole"]
 
 _whole: ContextVar[bool] = ContextVar("backo_whole", default=False)
 
@@ -24,3 +26,10 @@ def whole() -> Iterator[None]:
         yield
     finally:
         _whole.reset(token)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that a field has had before: nobody sets it, it stays."""
+
+    value: Any
