@@ -216,9 +216,12 @@ def test_what_the_caller_may_not_read_is_told_all_the_same(
     def hide(_event: str, _root: Any, me: Any, **_: Any) -> None:
         me.set("*" * len(me.get_value()))
 
-    secret = String(can_read=lambda _right, _item: False, on=[("before_save", hide)])
-    below = Dict({"secret": secret}, can_read=lambda _right, _item: False)
-    item = Item({"secret": secret, "below": below, "list": List(secret)})
+    hidden: dict[str, Any] = {"can_read": lambda _right, _item: False}
+    told: dict[str, Any] = {"on": [("before_save", hide)]}
+    below = Dict({"secret": String(**hidden, **told)}, **hidden)
+    listed = List(String(**told), **hidden)
+    secret = String(**hidden, **told)
+    item = Item({"secret": secret, "below": below, "list": listed})
     office = Backoffice("office")
     office.register_collection(Collection("books", item, DBMemoryConnector()))
     body = {"secret": "abc", "below": {"secret": "de"}, "list": ["f"]}
