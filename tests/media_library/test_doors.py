@@ -1,7 +1,6 @@
 """Who comes into the media library, how, and until when."""
 
 import json
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -109,9 +108,8 @@ def test_a_login_that_is_not_there_takes_as_long(doors: Doors) -> None:
         return time.perf_counter() - begun
 
     seconds("mia")
-    there, absent = (
-        statistics.median(seconds(login) for _ in range(7)) for login in ("mia", "eve")
-    )
+    # What else the machine does only makes it longer.
+    there, absent = (min(map(seconds, [login] * 7)) for login in ("mia", "eve"))
     assert 0.5 < absent / there < 2
 
 
