@@ -356,6 +356,28 @@ def test_nobody_gives_back_what_another_has(office: Backoffice) -> None:
     assert available(office) == 1
 
 
+def test_what_went_back_into_processing_can_be_given_back(office: Backoffice) -> None:
+    loan = borrow(office, "mia")
+    with user("sam"):
+        emma = office.media.get_by_id("emma")
+        emma.in_processing = True
+        emma.save()
+    with user("mia"):
+        office.loans.do_action("give_back", loan)
+        # Only for a moment was it the desk that acted.
+        assert office.media.select({"_id": "emma"}) == []
+        with pytest.raises(SRightError):
+            office.users.create({"login": "eve", "name": "Eve"})
+    assert seen(office, "sam", "media", "emma")["lent"] == 0
+
+
+def test_who_is_suspended_is_lent_nothing(office: Backoffice) -> None:
+    with user("sam"):
+        office.users.do_action("suspend", "noah")
+        with pytest.raises(ConflictError, match="suspended"):
+            office.media.do_action("lend", "emma", {"member": "noah"})
+
+
 def test_staff_lends_to_members(office: Backoffice) -> None:
     with user("mia"), pytest.raises(NotFoundError):
         office.media.do_action("lend", "emma", {"member": "noah"})
