@@ -56,6 +56,18 @@ def test_visitors_may_look(ask: Ask) -> None:
         assert ask("GET", f"/media_library/{path}").status == 200
 
 
+def test_visitors_are_told_of_what_is_for_visitors(ask: Ask) -> None:
+    told = ask("GET", "/media_library/_openapi").body
+    assert b"media_do_borrow" not in told
+    assert b"discount" not in told
+    assert (
+        b"media_do_borrow"
+        in ask("GET", "/media_library/_openapi", None, log_in(ask, "mia")).body
+    )
+    for path in ("/openapi.json", "/docs", "/redoc"):
+        assert ask("GET", path).status == 404
+
+
 def test_which_of_login_and_password_is_wrong_is_not_told(ask: Ask) -> None:
     answers = [
         ask("POST", "/login", {"login": login, "password": password})
