@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from flask import Flask
 
-__all__ = ["data_folder", "fastapi_app", "flask_app", "office"]
+__all__ = ["data_folder", "fastapi_app", "flask_app"]
 
 
 def data_folder() -> Path:
     """Where the library is kept: ``MEDIA_LIBRARY_DATA``, or ``.demo/media_library``."""
     return Path(os.environ.get("MEDIA_LIBRARY_DATA", ".demo/media_library"))
-
-
-def office() -> Backoffice:
-    """The library kept in :func:`data_folder`, as it is: nothing is put into it."""
-    return media_library(data_folder())
 
 
 def fastapi_app() -> "FastAPI":
