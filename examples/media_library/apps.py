@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backo import Backoffice
-from examples.media_library.doors import LARGEST, Credentials, Doors, Session, secret_in
+from examples.media_library.doors import LARGEST, Doors, secret_in
 from examples.media_library.model import media_library
 from examples.media_library.seed import seed
 
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from flask import Flask
 
-__all__ = ["data_folder", "fastapi_app", "flask_app", "office"]
+__all__ = ["data_folder", "fastapi_app", "flask_app"]
 
 
 def data_folder() -> Path:
     """Where the library is kept: ``MEDIA_LIBRARY_DATA``, or ``.demo/media_library``."""
     return Path(os.environ.get("MEDIA_LIBRARY_DATA", ".demo/media_library"))
-
-
-def office() -> Backoffice:
-    """The library kept in :func:`data_folder`, as it is: nothing is put into it."""
-    return media_library(data_folder())
 
 
 def fastapi_app() -> "FastAPI":
@@ -38,12 +33,11 @@ def fastapi_app() -> "FastAPI":
     from fastapi.concurrency import run_in_threadpool
 
     office, doors = _opened()
-    app = FastAPI(title=office.name, version=office.version)
+    # FastAPI's own document would tell everybody of what is there for staff alone.
+    app = FastAPI(openapi_url=None)
     app.include_router(office.router(jwt_auth=doors.auth))
-    body = {"application/json": {"schema": Credentials.model_json_schema()}}
-    asked = {"requestBody": {"required": True, "content": body}}
 
-    @app.post("/login", response_model=Session, openapi_extra=asked)
+    @app.post("/login")
     async def login(request: Request) -> Response:
         given = b""
         async for chunk in request.stream():

@@ -21,7 +21,7 @@ from backo.http.auth import JWTAuth
 from examples.media_library.desk import now
 from examples.media_library.passwords import is_password_of
 
-__all__ = ["LARGEST", "PUBLIC", "Credentials", "Doors", "Reply", "Session", "secret_in"]
+__all__ = ["LARGEST", "PUBLIC", "Credentials", "Doors", "Reply", "secret_in"]
 
 ALGORITHM = "HS256"
 NAME = "media_library"
@@ -41,13 +41,6 @@ class Credentials(pydantic.BaseModel, extra="forbid", strict=True):
 
     login: str
     password: str
-
-
-class Session(pydantic.BaseModel):
-    """What they get: a token, and until when it is good (ISO 8601)."""
-
-    token: str
-    expires: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +90,10 @@ class Doors:
             return _problem(401, "Not authenticated", "login or password is wrong")
         if person["suspended"]:
             return _problem(403, "Suspended", "ask at the desk")
-        return _reply(200, self._session(person).model_dump())
+        return _reply(200, self._session(person))
 
-    def _session(self, person: Mapping[str, Any]) -> Session:
+    def _session(self, person: Mapping[str, Any]) -> dict[str, str]:
+        """A token, and until when it is good (ISO 8601)."""
         begins = now()
         ends = begins + HOLDS
         claims = {
@@ -112,7 +106,7 @@ class Doors:
             "exp": ends,
         }
         token = jwt.encode(claims, self._secret, algorithm=ALGORITHM)
-        return Session(token=token, expires=ends.isoformat())
+        return {"token": token, "expires": ends.isoformat()}
 
     # --- Coming back with a token -------------------------------------------------
 

@@ -15,6 +15,7 @@ from backo import (
     FilterError,
     NotFoundError,
     ReferencedError,
+    SAttributeError,
     SRightError,
     UnknownReferenceError,
     current_user,
@@ -151,19 +152,20 @@ def test_a_record_is_seen_as_far_as_it_is_ones_own_to_see(office: Backoffice) ->
         ]
 
 
-@pytest.mark.parametrize("login", ["mia", "sam", "ada"])
-@pytest.mark.parametrize("field", ["password_hash", "token_epoch"])
-def test_nobody_ever_reads_a_password(
-    office: Backoffice, login: str, field: str
-) -> None:
+def test_nobody_ever_reads_a_password(office: Backoffice) -> None:
     with user("ada"):
         office.users.do_action("set_password", "mia", {"new": PASSWORD})
-    assert field not in seen(office, login, "users", "mia")
-    with user(login):
-        with pytest.raises(FilterError):
-            office.users.select({field: ("$exists", True)})
-        with pytest.raises(FilterError):
-            office.users.select(sort=field)
+    for login in ("mia", "sam", "ada"):
+        assert (
+            not {"password_hash", "token_epoch"}
+            & seen(office, login, "users", "mia").keys()
+        )
+        for field in ("password_hash", "token_epoch"):
+            with user(login):
+                with pytest.raises(FilterError):
+                    office.users.select({field: ("$exists", True)})
+                with pytest.raises(FilterError):
+                    office.users.select(sort=field)
 
 
 def test_what_is_in_processing_is_the_staffs_alone(office: Backoffice) -> None:
@@ -224,52 +226,49 @@ def changing(office: Backoffice, login: str, _id: str, field: str, value: Any) -
         person.save()
 
 
-@pytest.mark.parametrize(
-    ("login", "person", "field", "value"),
-    [
-        ("mia", "mia", "contact", {"phone": "+49 1"}),
-        ("mia", "mia", "newsletter", True),
-        ("sam", "mia", "name", "Mia M."),
-        ("sam", "mia", "notes", [{"text": "kind"}]),
-        ("sam", "sam", "contact", {"phone": "+49 1"}),
-        ("ada", "sam", "roles", ["member"]),
-        ("ada", "mia", "notes", [{"text": "kind", "source": "her mother"}]),
-    ],
-)
-def test_what_may_be_changed_in_a_record(
-    office: Backoffice, login: str, person: str, field: str, value: Any
-) -> None:
-    changing(office, login, person, field, value)
-    assert field in seen(office, login, "users", person)
+MAY_BE_CHANGED: list[tuple[str, str, str, Any]] = [
+    ("mia", "mia", "contact", {"phone": "+49 1"}),
+    ("mia", "mia", "newsletter", True),
+    ("sam", "mia", "name", "Mia M."),
+    ("sam", "mia", "notes", [{"text": "kind"}]),
+    ("sam", "sam", "contact", {"phone": "+49 1"}),
+    ("ada", "sam", "roles", ["member"]),
+    ("ada", "mia", "notes", [{"text": "kind", "source": "her mother"}]),
+]
 
 
-@pytest.mark.parametrize(
-    ("login", "person", "field", "value"),
-    [
-        ("mia", "mia", "name", "Mia M."),
-        ("mia", "mia", "roles", ["admin"]),
-        ("mia", "mia", "suspended", True),
-        ("mia", "mia", "notes", [{"text": "kind"}]),
-        ("mia", "mia", "password_hash", "x"),
-        ("mia", "mia", "reservations", []),
-        ("sam", "sam", "roles", ["admin"]),
-        ("sam", "mia", "roles", ["staff"]),
-        ("sam", "mia", "login", "eve"),
-        ("sam", "mia", "suspended", True),
-        ("sam", "mia", "notes", [{"text": "kind", "source": "her mother"}]),
-        ("sam", "sue", "name", "Susan"),
-        ("ada", "mia", "login", "eve"),
-        ("ada", "mia", "password_hash", "x"),
-    ],
-)
-def test_what_may_not_be_changed_in_a_record(
-    office: Backoffice, login: str, person: str, field: str, value: Any
-) -> None:
-    before = office.users.db_handler.get_by_id(person)
-    # What one may not even read is as if it were not there.
-    with pytest.raises((SRightError, AttributeError, KeyError)):
+def test_what_may_be_changed_in_a_record(office: Backoffice) -> None:
+    for login, person, field, value in MAY_BE_CHANGED:
+        before = office.users.db_handler.get_by_id(person)[field]
         changing(office, login, person, field, value)
-    assert office.users.db_handler.get_by_id(person) == before
+        assert office.users.db_handler.get_by_id(person)[field] != before
+
+
+MAY_NOT_BE_CHANGED: list[tuple[str, str, str, Any]] = [
+    ("mia", "mia", "name", "Mia M."),
+    ("mia", "mia", "roles", ["admin"]),
+    ("mia", "mia", "suspended", True),
+    ("mia", "mia", "notes", [{"text": "kind"}]),
+    ("mia", "mia", "password_hash", "x"),
+    ("mia", "mia", "reservations", []),
+    ("sam", "sam", "roles", ["admin"]),
+    ("sam", "mia", "roles", ["staff"]),
+    ("sam", "mia", "login", "eve"),
+    ("sam", "mia", "suspended", True),
+    ("sam", "mia", "notes", [{"text": "kind", "source": "her mother"}]),
+    ("sam", "sue", "name", "Susan"),
+    ("ada", "mia", "login", "eve"),
+    ("ada", "mia", "password_hash", "x"),
+]
+
+
+def test_what_may_not_be_changed_in_a_record(office: Backoffice) -> None:
+    for login, person, field, value in MAY_NOT_BE_CHANGED:
+        before = office.users.db_handler.get_by_id(person)
+        # What one may not even read is as if it were not there.
+        with pytest.raises((SRightError, SAttributeError)):
+            changing(office, login, person, field, value)
+        assert office.users.db_handler.get_by_id(person) == before
 
 
 def test_members_do_not_see_others_to_change_them(office: Backoffice) -> None:
@@ -355,6 +354,28 @@ def test_nobody_gives_back_what_another_has(office: Backoffice) -> None:
     with user("sam"):
         office.loans.do_action("give_back", loan)
     assert available(office) == 1
+
+
+def test_what_went_back_into_processing_can_be_given_back(office: Backoffice) -> None:
+    loan = borrow(office, "mia")
+    with user("sam"):
+        emma = office.media.get_by_id("emma")
+        emma.in_processing = True
+        emma.save()
+    with user("mia"):
+        office.loans.do_action("give_back", loan)
+        # Only for a moment was it the desk that acted.
+        assert office.media.select({"_id": "emma"}) == []
+        with pytest.raises(SRightError):
+            office.users.create({"login": "eve", "name": "Eve"})
+    assert seen(office, "sam", "media", "emma")["lent"] == 0
+
+
+def test_who_is_suspended_is_lent_nothing(office: Backoffice) -> None:
+    with user("sam"):
+        office.users.do_action("suspend", "noah")
+        with pytest.raises(ConflictError, match="suspended"):
+            office.media.do_action("lend", "emma", {"member": "noah"})
 
 
 def test_staff_lends_to_members(office: Backoffice) -> None:
