@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from backo.errors import Fault, ValidationError
 from backo.schema._whole import Kept
 from backo.schema.plan import FieldPlan, Kind
 
@@ -147,46 +148,72 @@ def _same_length(one: Any, other: Any) -> bool:
     return both and len(one) == len(other)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Hidden:
-    """What one caller does not see, and the field that it is the value of: wherever it
-    is moved or copied to, it is nothing but that."""
+_ELEMENT = "\0"
+"""The key, in an element of a List, of the stored element that it is."""
 
-    path: str
-    value: Any
 
-    def __deepcopy__(self, _memo: Any) -> "_Hidden":
+class _Element:
+    """A stored element of a List, wherever it is moved or copied to, and the paths in
+    it that are marked."""
+
+    def __init__(self, stored: Document) -> None:
+        self.stored = stored
+        self.marked: set[str] = set()
+
+    def __deepcopy__(self, _memo: Any) -> "_Element":
         return self
 
 
-def completed(shown: Any, stored: Any, field: FieldPlan, path: str = "$") -> Any:
+class _Mark:
+    """Stands for what a caller does not see, or may not change: wherever it is moved or
+    copied to, it is nothing there."""
+
+    def __deepcopy__(self, _memo: Any) -> "_Mark":
+        return self
+
+
+_MARK = _Mark()
+
+
+def completed(
+    shown: Any,
+    stored: Any,
+    field: FieldPlan,
+    path: str = "$",
+    element: _Element | None = None,
+) -> Any:
     """``shown``, which is all that one caller sees of ``stored``, with marks in the
     place of what the caller does not see, be there anything or not; for
     :func:`carry_hidden`."""
     if isinstance(shown, dict) and isinstance(stored, dict):
-        known = {child.name: child for child in field.fields}
-        hidden = {
-            key: _Hidden(f"{path}.{key}", stored.get(key))
-            for key in (*known, *stored)
-            if key not in shown
-        }
-        seen = {
-            key: completed(value, stored.get(key), known[key], f"{path}.{key}")
-            for key, value in shown.items()
-            if key in known
-        }
-        return {**hidden, **seen}
+        complete: Document = {} if element is None else {_ELEMENT: element}
+        for child in field.fields:
+            below = f"{path}.{child.name}"
+            if child.name not in shown or (element and child.read_only):
+                complete[child.name] = _MARK
+                if element is not None:
+                    element.marked.add(below)
+            else:
+                value, there = shown[child.name], stored.get(child.name)
+                complete[child.name] = completed(value, there, child, below, element)
+        return complete
     if field.element is not None and _same_length(shown, stored):
-        element, pairs = field.element, zip(shown, stored, strict=True)
-        return [completed(one, other, element, f"{path}[*]") for one, other in pairs]
+        held, below = field.element, f"{path}[*]"
+        return [
+            completed(one, other, held, below, _Element(other))
+            for one, other in zip(shown, stored, strict=True)
+        ]
     return shown
 
 
 def carry_hidden(
     changes: Document, replayed: Document, field: FieldPlan, path: str = "$"
 ) -> Document:
-    """``changes`` with what the caller does not see of the elements of changed Lists:
-    ``replayed`` is the completed document after the same changes."""
+    """``changes`` with what the caller does not see, or may not change, of the elements
+    of changed Lists: ``replayed`` is the completed document after the same changes.
+
+    :raises ValidationError: they change what is read-only.
+    """
     carried = dict(changes)
     for child in field.fields:
         value, other = changes.get(child.name), replayed.get(child.name)
@@ -195,9 +222,7 @@ def carry_hidden(
             if isinstance(other, dict):
                 carried[child.name] = carry_hidden(value, other, child, below)
         elif _are_elements(value, other, child):
-            carried[child.name] = _whole_elements(
-                changes[child.name], other, child, below
-            )
+            carried[child.name] = _whole_elements(value, other, child, below)
     return carried
 
 
@@ -208,35 +233,52 @@ def _are_elements(value: Any, other: Any, field: FieldPlan) -> bool:
     return of_dicts and _same_length(value, other)
 
 
-def _whole_elements(
-    value: list[Document], other: Any, field: FieldPlan, path: str
-) -> list[Document]:
-    pairs = zip(value, other, strict=True)
-    return [_whole(one, two, field.held, f"{path}[*]") for one, two in pairs]
+def _whole_elements(value: Any, other: Any, field: FieldPlan, path: str) -> list[Any]:
+    below = f"{path}[*]"
+    return [
+        _whole(one, two, field.held, below, two.get(_ELEMENT))
+        if isinstance(two, dict)
+        else one
+        for one, two in zip(value, other, strict=True)
+    ]
 
 
-def _whole(one: Document, other: Any, field: FieldPlan, path: str) -> Document:
-    """``one``, a part of an element as a caller may write it, with what of ``other``,
-    the same part completed, is still in its place and hidden, or read-only."""
-    if not isinstance(other, dict):
-        return one
+def _whole(
+    one: Document, other: Document, field: FieldPlan, path: str, element: Any
+) -> Document:
+    """``one``, (a part of) an element as a caller may write it, with what of ``other``,
+    the same completed, is hidden or read-only."""
     kept = dict(one)
     for child in field.fields:
         name, below = child.name, f"{path}.{child.name}"
-        value, there = one.get(name), other.get(name)
-        if isinstance(there, _Hidden):
-            stays, there = value is None and there.path == below, there.value
-        else:
-            stays = name not in one and child.read_only
-        if stays:
+        value, there, own = one.get(name), other.get(name), _at(element, below)
+        marked = element is not None and below in element.marked
+        if there is _MARK and value is None:
             # Null stood there for the patch alone.
             kept.pop(name, None)
-            kept |= {} if there is None else {name: Kept(there)}
+            if marked and own is not None:
+                kept[name] = Kept(own)
+        elif child.read_only and name not in one:
+            if there is not _MARK and there not in (None, own):
+                raise ValidationError([Fault(below, "is read-only", "read_only")])
+            kept |= {} if own is None else {name: Kept(own)}
+        elif marked and value is None and child.kind is not Kind.DICT:
+            # It was taken away.
+            kept[name] = None
         elif child.kind is Kind.DICT and isinstance(value, dict):
-            kept[name] = _whole(value, there, child, below)
+            if isinstance(there, dict):
+                kept[name] = _whole(value, there, child, below, element)
         elif _are_elements(value, there, child):
-            kept[name] = _whole_elements(one[name], there, child, below)
+            kept[name] = _whole_elements(value, there, child, below)
     return kept
+
+
+def _at(element: _Element | None, path: str) -> Any:
+    """What the stored element holds at ``path``, which names the fields of Dicts."""
+    here: Any = None if element is None else element.stored
+    for name in path.rpartition("[*].")[2].split("."):
+        here = here.get(name) if isinstance(here, dict) else None
+    return here
 
 
 def released(value: Any) -> Any:
