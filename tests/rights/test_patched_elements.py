@@ -126,3 +126,33 @@ def test_what_may_not_be_changed_in_an_element_stays(read: Any, modify: Any) -> 
     assert ask("things_patch", change, media=JSON_PATCH).status == 200
     kept = things.db_handler.get_by_id("1")["rows"][0]
     assert (kept["p"], kept["s"], kept["d"]["s"]) == ("new", "x", "y")
+
+
+CLOSED: dict[str, dict[str, Any]] = {
+    "readable": {"can_modify": False},
+    "readable, closed to the user": {"can_modify": of_user},
+    "readable, closed in the item": {"can_modify": nobody},
+    "hidden": {"can_read": False, "can_modify": False},
+    "hidden to the user": {"can_read": of_user, "can_modify": of_user},
+    "hidden in the item": {"can_read": nobody, "can_modify": nobody},
+}
+CHANGE = {"op": "replace", "path": "/rows/0/p", "value": "new"}
+TAKEN: dict[str, list[dict[str, Any]]] = {
+    "repeated": [{"op": "replace", "path": "/rows/0/s", "value": "second"}, CHANGE],
+    "copied": [{"op": "copy", "from": "/rows/1/s", "path": "/rows/0/s"}, CHANGE],
+    "moved": [{"op": "move", "from": "/rows/1/s", "path": "/rows/0/s"}, CHANGE],
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize("rights", CLOSED)
+def test_what_may_not_be_changed_is_not_taken_from_another_element(
+    rights: str, taken: str
+) -> None:
+    things = one(guarded(CLOSED[rights]), item={"meta_data_handler": None})
+    rows = [{"p": "a", "s": "first", "d": {}}, {"p": "b", "s": "second", "d": {}}]
+    things.db_handler.create({"_id": "1", "rows": rows})
+    ask = asking(things.backoffice)  # type: ignore[arg-type]
+    ask("things_patch", TAKEN[taken], media=JSON_PATCH)
+    stored = things.db_handler.get_by_id("1")["rows"]
+    assert [one["s"] for one in stored] == ["first", "second"]
