@@ -57,6 +57,11 @@ def opened(_right: str, item: Any) -> bool:
     return item.open.get_value() is True or current_user.has_role("staff")
 
 
+def opened_to_critics(_right: str, item: Any) -> bool:
+    """Not on p1 and p2, which anybody may read."""
+    return item.open.get_value() is False or current_user.has_role("staff")
+
+
 def rename(action: Any, item: Any) -> None:
     item.title = action.title.get_value()
 
@@ -75,7 +80,7 @@ def _things() -> Item:
             "turned": Int(can_read=opened),
             "marks": List(Int(), can_read=opened),
             "twice": Int(
-                set=lambda root: 2 * (root.n.get_value() or 0), can_read=opened
+                set=lambda root: 2 * (root.turned.get_value() or 0), can_read=opened
             ),
             "part": Dict(
                 {
@@ -95,6 +100,8 @@ def _things() -> Item:
                     }
                 )
             ),
+            "locked": String(can_read=staff, can_modify=staff),
+            "sealed": Int(can_read=opened, can_modify=opened),
             "office_use": String(can_read=staff, views=["!client", "desk"]),
             "paper": Ref(coll="papers", field="$.things"),
             "papers": RefsList(coll="papers"),
@@ -117,9 +124,16 @@ def _papers() -> Item:
             "secret": String(can_read=False),
             "things": RefsList(coll="things", field="$.paper"),
             "about": Ref(coll="people", field="$.papers"),
+            "keeper": Ref(coll="people", field="$.keeps", can_read=staff),
+            "critic": Ref(coll="people", field="$.judges", can_read=opened_to_critics),
         },
         meta_data_handler=None,
     )
+
+
+def _found(back: str) -> RefsList:
+    """The papers that point here, of which no ids are kept."""
+    return RefsList(coll="papers", field=f"$.{back}", ofs=FillStrategy.NOT_FILL)
 
 
 def _people() -> Item:
@@ -144,9 +158,9 @@ def _people() -> Item:
             ),
             "friend": Ref(coll="people", can_read=staff),
             "owned": RefsList(coll="things", field="$.owner", can_read=staff),
-            "papers": RefsList(
-                coll="papers", field="$.about", ofs=FillStrategy.NOT_FILL
-            ),
+            "papers": _found("about"),
+            "keeps": _found("keeper"),
+            "judges": _found("critic"),
         },
         meta_data_handler=None,
     )
@@ -195,7 +209,13 @@ def _selections(made: Backoffice) -> None:
     people.register_selection(
         "about",
         Selection(
-            ["$.papers.title", "$.owned.title", "$.home", "$.notes.s", "$.friend.name"]
+            [
+                "$.papers.title",
+                "$.keeps.title",
+                "$.judges.title",
+                "$.home",
+                "$.friend.name",
+            ]
         ),
     )
 
@@ -294,6 +314,8 @@ def _thing(at: int, of: Hidden) -> Document:
         "tags": ["a", "b"][: at % 3],
         "never": of.text(at + 3),
         "fixed": of.number(at + 3),
+        "locked": of.text(at + 5),
+        "sealed": of.number(at + 4) if not seen else at,
         "office_use": of.text(at + 4),
         "paper": ["p1", "p3", "p9", None, "p4"][at],
         "papers": [["p1", "p3"], ["p4", "p5"], [], ["p9"], ["p5"]][at],
@@ -323,6 +345,8 @@ def _some_papers(of: Hidden) -> list[Document]:
             "title": f"Paper {at}" if at < 2 else of.text(at),
             "body": "seen" if at < 2 else of.text(at + 1),
             "secret": of.text(at + 2),
+            "keeper": of.owners[at % 3],
+            "critic": of.owners[(at + 1) % 3],
             **one,
         }
         for at, one in enumerate(found)

@@ -23,6 +23,7 @@ ACROSS = (
     *("vault.code", "owner.name", "owner.wage", "lender.name", "things.turned"),
     *("things.title", "things.owner.name", "about.name", "about.owned.title"),
     *("owned.title", "owned.staff", "papers.title", "papers.body", "papers.secret"),
+    *("keeps.title", "keeps.body", "judges.title", "keeper.name", "critic.name"),
     *("friend.name", "friend.wage", "about.home.door", "about.notes.s"),
 )
 """Ways through references: each of some collection."""
@@ -248,6 +249,8 @@ def _bodies(collection: Collection) -> Iterator[Any]:
         yield {"papers": ["p3", "p9", "p5"], "title": "other"}
         yield {"never": "secret", "staff": "zebra", "part": {"pin": 7, "code": "x"}}
         yield {"fixed": 7}
+        yield from ({"locked": "secret"}, {"locked": "zebra"}, {"locked": None})
+        yield from ({"sealed": 7}, {"sealed": 1}, {"title": "other", "sealed": 0})
         yield {"twice": 14, "loud": "x"}
         yield {"deep": {"a": {"b": 7}}}
         yield {"deep": {"a": {"b": "7"}}, "marks": 7}
@@ -275,6 +278,7 @@ HIDDEN = (
     *("/never", "/fixed", "/staff", "/turned", "/marks", "/marks/0", "/twice"),
     *("/part/pin", "/part/code", "/deep", "/deep/a/b", "/deep/l/0", "/dark", "/dark/a"),
     *("/owner", "/lender", "/office_use", "/secret", "/refused", f"/{UNKNOWN}"),
+    *("/locked", "/sealed", "/keeper", "/critic"),
     *("/wage", "/pay", "/pay/0", "/key", "/home/door", "/past", "/past/a/b", "/friend"),
 )
 """Paths of patches."""
