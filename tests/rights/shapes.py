@@ -62,6 +62,7 @@ def _leaves() -> dict[str, Any]:
         "sealed": Int(can_read=False, can_modify=False),
         "closed": Int(can_read=staff, can_modify=staff),
         "blind": Int(can_read=False),
+        "shy": Int(can_read=opened),
     }
 
 
@@ -115,6 +116,7 @@ _RIGHTS: Mapping[str, Field] = {
     "sealed": Field(read=NOBODY, modify=NOBODY),
     "closed": Field(read=_STAFF, modify=_STAFF),
     "blind": Field(read=NOBODY),
+    "shy": Field(read=_OPENED),
 }
 _INHERITED = {"fixed": NOBODY, "staff": _STAFF, "turned": _OPENED}
 _SHAPES = ("dict", "rows", "list", "pair", "in", "free", "ref", "refs")
