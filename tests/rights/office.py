@@ -275,33 +275,37 @@ hidden = st.builds(
 """Values that the requests ask for, and others."""
 
 
-def world(of: Hidden) -> World:
-    """The documents of every collection."""
+def world(of: Hidden, of_nobody: Hidden | None = None) -> World:
+    """The documents of every collection.
+
+    :param of_nobody: all that not even staff may read, where that is something else.
+    """
+    dark = of if of_nobody is None else of_nobody
     return {
-        "things": [_thing(at, of) for at in range(5)],
-        "papers": _some_papers(of),
-        "people": [_person(at, of) for at in (1, 2)],
+        "things": [_thing(at, of, dark) for at in range(5)],
+        "papers": _some_papers(of, dark),
+        "people": [_person(at, of, dark) for at in (1, 2)],
         "diaries": [
             {"_id": f"d{at}", "text": of.text(at), "about": "t1"}
             for at in range(of.diaries)
         ],
         # Who may point to what nobody reads learns that it is there: it must be.
-        "vaults": [{"_id": "v1", "code": of.text(6)}],
+        "vaults": [{"_id": "v1", "code": dark.text(6)}],
     }
 
 
-def _thing(at: int, of: Hidden) -> Document:
+def _thing(at: int, of: Hidden, dark: Hidden) -> Document:
     seen = at % 2 == 0
     known = {
         "turned": at if seen else of.number(at),
         "marks": [at, 7] if seen else of.list(at),
     }
     parts = {
-        "part": {"seen": "part", "pin": of.number(at), "code": of.text(at)},
+        "part": {"seen": "part", "pin": dark.number(at), "code": of.text(at)},
         "deep": {"a": {"b": of.number(at + 1)}, "l": of.list(at)},
-        "dark": {"a": {"b": of.number(at + 2)}},
+        "dark": {"a": {"b": dark.number(at + 2)}},
         "rows": [
-            {"p": f"p{row}", "s": of.text(at + row), "k": of.number(row)}
+            {"p": f"p{row}", "s": of.text(at + row), "k": dark.number(row)}
             for row in range(at % 3)
         ],
     }
@@ -312,8 +316,8 @@ def _thing(at: int, of: Hidden) -> Document:
         "open": seen,
         "n": at,
         "tags": ["a", "b"][: at % 3],
-        "never": of.text(at + 3),
-        "fixed": of.number(at + 3),
+        "never": dark.text(at + 3),
+        "fixed": dark.number(at + 3),
         "locked": of.text(at + 5),
         "sealed": of.number(at + 4) if not seen else at,
         "office_use": of.text(at + 4),
@@ -322,7 +326,7 @@ def _thing(at: int, of: Hidden) -> Document:
         "diary": ["d0", "d2", None, "d9", "d1"][at],
         "vault": "v1",
         "owner": of.owners[at % 3],
-        "lender": of.owners[(at + 1) % 3],
+        "lender": dark.owners[(at + 1) % 3],
         "_meta": {"ctime": "2024-02-29T12:00:00+00:00"},
         **known,
         **parts,
@@ -330,7 +334,7 @@ def _thing(at: int, of: Hidden) -> Document:
     }
 
 
-def _some_papers(of: Hidden) -> list[Document]:
+def _some_papers(of: Hidden, dark: Hidden) -> list[Document]:
     """p1 and p2 anybody may read; p3 and p4 are not open; p5 is refused."""
     found = [
         {"_id": "p1", "open": True, "things": ["t0"], "about": "h1"},
@@ -339,12 +343,12 @@ def _some_papers(of: Hidden) -> list[Document]:
         {"_id": "p4", "open": False, "things": ["t4"], "about": of.owners[1]},
         {"_id": "p5", "open": True, "things": [], "about": "h1", "refused": True},
     ]
-    there = [True, True, *of.papers]
+    there = [True, True, *of.papers[:2], dark.papers[2]]
     return [
         {
             "title": f"Paper {at}" if at < 2 else of.text(at),
             "body": "seen" if at < 2 else of.text(at + 1),
-            "secret": of.text(at + 2),
+            "secret": dark.text(at + 2),
             "keeper": of.owners[at % 3],
             "critic": of.owners[(at + 1) % 3],
             **one,
@@ -354,18 +358,18 @@ def _some_papers(of: Hidden) -> list[Document]:
     ]
 
 
-def _person(at: int, of: Hidden) -> Document:
+def _person(at: int, of: Hidden, dark: Hidden) -> Document:
     things = [f"t{n}" for n in range(5) if of.owners[n % 3] == f"h{at}"]
     return {
         "_id": f"h{at}",
         "name": f"Person {at}",
         "wage": of.number(at),
         "pay": of.list(at),
-        "key": of.text(at),
+        "key": dark.text(at),
         "home": {"city": "Rome", "door": of.number(at + 1)},
         "past": {"a": {"b": of.number(at)}},
         "notes": [
-            {"t": f"t{note}", "s": of.text(at + note), "k": of.number(note)}
+            {"t": f"t{note}", "s": of.text(at + note), "k": dark.number(note)}
             for note in range(at)
         ],
         "friend": of.owners[at],

@@ -104,15 +104,37 @@ def test_what_is_said_of_items_that_are_being_written(sides: Sides) -> None:
 
 @pytest.mark.slow
 def test_what_is_written(sides: Sides) -> None:
+    found = written(sides, lambda: sides.settle(ONES, OTHERS), sides.share(changes))
+    assert not found, told(found)
+
+
+def written(
+    sides: Sides, settle: Callable[[], None], requests: Iterable[Asked], user: str = ""
+) -> Differing:
+    """The writes that are answered differently, or after which lists are."""
     found: Differing = []
-    sides.settle(ONES, OTHERS)
-    for asked in sides.share(changes):
-        answers = [ask(asked) for ask in sides.asks]
+    settle()
+    for asked in requests:
+        answers = [ask(asked, user) for ask in sides.asks]
         if answers[0] != answers[1]:
             found.append((asked, *answers))
         if any(one.status < 300 for one in answers):
-            found += sides.differing([Asked("GET", f"/{asked.path.split('/')[1]}")])
-            sides.settle(ONES, OTHERS)
+            afterwards = Asked("GET", f"/{asked.path.split('/')[1]}")
+            found += sides.differing([afterwards], user)
+            settle()
+    return found
+
+
+@pytest.mark.slow
+def test_what_not_even_staff_may_read(sides: Sides) -> None:
+    def settle() -> None:
+        for made, dark in zip(sides.offices, (ONES, OTHERS), strict=True):
+            put(made, world(ONES, dark))
+
+    settle()
+    found = sides.differing(sides.share(reads)[::3], "staff")
+    found += sides.differing(sides.share(questions)[::3], "staff")
+    found += written(sides, settle, sides.share(changes)[::3], "staff")
     assert not found, told(found)
 
 
