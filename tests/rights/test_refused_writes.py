@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from backo.exchange.importing import RowFault, import_items
 from backo.exchange.rows import Format
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
 from backo.schema.plan import FieldPlan, Kind
+from tests.cli.programs import put
+from tests.cli.running import backo
 from tests.inprocess import ADAPTERS
 from tests.rights.calling import Answer, Ask, Asked, calling
 from tests.rights.oracle import Verdict
@@ -346,3 +349,32 @@ def test_an_import_refuses_what_is_read_only(
     else:
         assert not found
         assert stored(office, place.part) != [place.stored]
+
+
+PROGRAM = """
+from backo import DBSqliteConnector
+from tests.rights.shapes import shapes
+
+office = shapes(lambda name: DBSqliteConnector(path="office.sqlite", table=name))
+"""
+
+
+@pytest.mark.parametrize("part", ["flat", "nested", "fixed"])
+def test_the_command_names_each_row_with_what_is_read_only(
+    tmp_path: Path, part: str
+) -> None:
+    put(tmp_path, main=PROGRAM)
+    closed = [
+        place
+        for place in PLACES
+        if place.part == part and ORACLE.read_only(place.field.dotted)
+    ]
+    rows = [_body(place) for place in closed if place.field.path != "$._id"]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    done = backo(
+        tmp_path, "import", "main:office", part, "rows.jsonl", "--errors", "e.jsonl"
+    )
+    assert done.returncode == 1
+    faults = map(json.loads, (tmp_path / "e.jsonl").read_text("utf-8").splitlines())
+    assert {fault["line"] for fault in faults} == set(range(1, len(rows) + 1))
+    assert not backo(tmp_path, "export", "main:office", part).stdout
