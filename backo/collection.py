@@ -55,7 +55,8 @@ class Collection(Declaration):
     :param model: the Item every object is made from; the collection keeps a copy.
     :param db_handler: the store.
     :param can_read, can_create, can_modify, can_delete: the rights.
-    :param refuse_filter: ``f()`` gives a filter of the items nobody gets.
+    :param refuse_filter: ``f()`` gives a filter of the items nobody gets; None or
+        ``{}``: everybody gets all.
     :raises SSyntaxError: the name or an option is not valid.
     """
 

@@ -57,6 +57,8 @@ class _Slot:
 
 
 _slot: ContextVar[_Slot | None] = ContextVar("backo_current_user", default=None)
+_acting: ContextVar[bool] = ContextVar("backo_acting", default=False)
+"""Whether the user is one who is acted as, and not the one of the process."""
 
 
 class CurrentUserProxy:
@@ -130,7 +132,7 @@ class CurrentUserProxy:
 
         :raises STypeError, SAttributeError: see :meth:`set`.
         """
-        process, self._process = self._process, _Slot()
+        token = _acting.set(True)
         try:
             with self.request():
                 if isinstance(user, dict):
@@ -139,10 +141,10 @@ class CurrentUserProxy:
                     self._here().user = copy.copy(user)
                 yield
         finally:
-            self._process = process
+            _acting.reset(token)
 
     def _here(self) -> _Slot:
-        if self.standalone:
+        if self._is_alone():
             return self._process
         slot = _slot.get()
         if slot is None:
@@ -150,9 +152,13 @@ class CurrentUserProxy:
             _slot.set(slot)
         return slot
 
+    def _is_alone(self) -> bool:
+        """Whether the one user of the process is meant."""
+        return self.standalone and not _acting.get()
+
     def _user(self) -> CurrentUser:
         """The user, for reading only: anonymous ones share the prototype."""
-        slot = self._process if self.standalone else _slot.get()
+        slot = self._process if self._is_alone() else _slot.get()
         if slot is None or slot.user is None:
             return self._prototype
         return slot.user

@@ -123,19 +123,20 @@ class Visible:
             item = self.item_of(self.stored(_id))
         except NotFoundError:
             if judged:
-                self._take_as_long(_id)
+                self._take_as_long()
             raise
         if judged and not self.owner.allows("read", item):
             raise self.absent(_id)
         return item
 
-    def _take_as_long(self, _id: str) -> None:
-        """Do what would be done with an item that is not to be read: how long it takes
-        must not tell that there is none."""
-        item = self.owner.new_item()
-        with suppress(Exception):
-            item.read_from({"_id": _id})
-            self.owner.allows("read", item)
+    def _take_as_long(self) -> None:
+        """Do what would be done with an item that is not to be read, with another one:
+        how long it takes must not tell that there is none."""
+        for document in self.owner.db_handler.find(Query(limit=1)):
+            item = self.owner.new_item()
+            with suppress(Exception):
+                item.read_from(document)
+                self.owner.allows("read", item)
 
     def readable(self, ids: Iterable[str]) -> list[Document]:
         """The documents with these ids that are there for the current user, in the
@@ -261,7 +262,9 @@ class Visible:
 
     def _refused(self) -> Filter | None:
         refuse = self.owner.refuse_filter
-        return None if refuse is None else self.developers(refuse())
+        # Nothing, or a filter that names nothing, refuses nothing.
+        wanted = None if refuse is None else refuse()
+        return None if wanted is None or wanted == {} else self.developers(wanted)
 
     def _own(self, own: Filter) -> Filter:
         """All that the developer asks of every item that is found."""

@@ -254,8 +254,8 @@ def _modify(collection: Collection, request: Request, changes: Changes) -> Respo
 def _addressable(
     value: Any, field: FieldPlan, shows: Callable[[FieldPlan], bool]
 ) -> Any:
-    """What a patch may speak of: every field at any depth, null where it is unset or
-    where no answer shows it."""
+    """What a patch may speak of: every field at any depth that the caller may read or
+    change, null where it is unset or where no answer shows it."""
     if not shows(field):
         return None
     if field.kind is Kind.DICT:
@@ -263,6 +263,7 @@ def _addressable(
         return {
             below.name: _addressable(held.get(below.name), below, shows)
             for below in field.fields
+            if not (below.unreadable and below.read_only)
         }
     if field.element is not None and isinstance(value, list):
         return [_addressable(one, field.element, shows) for one in value]

@@ -17,7 +17,7 @@ from tests.rights.office import STORES, Hidden, office, put, world
 HIDDEN = Hidden(("secret",), (7,), ((7,),), (True,) * 3, 3, ("h1",) * 3)
 REPEATED = 30
 TRIES = 8
-FACTOR = 1.2
+FACTOR = 1.3
 """What a simple test of so few requests takes for noise."""
 
 ITEMS = {
