@@ -64,6 +64,7 @@ def _schemathesis(
         + ["run", f"{url}/{path}/_openapi", "--checks", "all", "--no-color"]
         + ["--phases", "examples,fuzzing", "--continue-on-failure"]
         + ["--max-examples", str(examples), "--warnings", "off"]
+        + (["--generation-deterministic"] if "CI" in os.environ else [])
         + which,
         cwd=folder,
         env=os.environ
