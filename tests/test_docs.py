@@ -183,7 +183,7 @@ def options(function: Callable[..., object]) -> set[str]:
         (Backoffice.build_routes, "flask.md"),
         (Backoffice.get_openapi, "authentication.md"),
         (JWTAuth, "authentication.md"),
-        (Collection, "items.md"),
+        (Collection, "rights.md"),
         (Backoffice.migrate, "migrations.md"),
         (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
