@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from backo.errors import BackoError, SSyntaxError
 from backo.http.tokens import Token, TokenError, base64url
+from backo.log import log_system
 
 if TYPE_CHECKING:
     from jose.backends.base import Key
 
 __all__ = ["KeySet", "VerifyingKey", "check_algorithms", "key_set", "static_keys"]
+
+_log = log_system.get_or_create_logger("http.auth")
 
 type Jwk = Mapping[str, Any]
 
@@ -26,7 +29,8 @@ KINDS = {
 """The type of key (``kty``) of each algorithm."""
 
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
-"""The least that a secret may have (RFC 7518, section 3.2)."""
+"""The least that a secret should have (RFC 7518, section 3.2): shorter ones are taken,
+for there are such servers of tokens, and the log warns of them."""
 
 _RSA_BITS = 2048
 """The least that an RSA key may have (RFC 7518, section 3.3)."""
@@ -184,8 +188,10 @@ def _check_strength(described: dict[str, Any], algorithm: str) -> None:
     if kind == "oct":
         size, least = len(base64url(described["k"])), _SECRET_BYTES[algorithm]
         if size < least:
-            told = "key: a secret for {0} needs {1} bytes, not {2}"
-            raise SSyntaxError(told, algorithm, least, size)
+            told = (
+                "key: a secret for %s should have %s bytes, not %s: it can be guessed"
+            )
+            _log.warning(told, algorithm, least, size)
     if kind == "RSA" and _bits(described["n"]) < _RSA_BITS:
         raise SSyntaxError("key: an RSA key needs {0} bits", _RSA_BITS)
     if kind == "EC" and described["crv"] != _CURVES[algorithm]:
