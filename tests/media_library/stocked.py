@@ -13,7 +13,7 @@ type Document = dict[str, Any]
 type Stock = Mapping[str, Mapping[str, Document]]
 """All documents, by collection and id."""
 
-KEPT = ("emma", "dracula", "middlemarch", "metropolis")
+KEPT = ("emma", "middlemarch", "metropolis")
 PAST, LATER = "2024-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
 
 
@@ -47,7 +47,7 @@ def held(documents: Stock, collection: str, _id: str) -> list[str]:
 
 
 def stock(seeded: Stock) -> Stock:
-    """What a seeded library becomes: people of every kind, four media, and what they
+    """What a seeded library becomes: people of every kind, three media, and what they
     have to do with each other."""
     users = {**seeded["users"], **_more_people(seeded["users"])}
     media = {_id: seeded["media"][_id] for _id in KEPT}
@@ -77,7 +77,7 @@ def _person(one: Document) -> Document:
 
 def _medium(one: Document) -> Document:
     internal = {**one["internal"], "notes": [{"text": "torn", "by": "sam"}]}
-    lent = 1 if one["_id"] in ("dracula", "middlemarch") else 0
+    lent = 1 if one["_id"] in ("emma", "middlemarch") else 0
     free = len(one["copies"]) - lent
     return {**one, "internal": internal, "lent": lent, "available": free}
 
@@ -86,7 +86,7 @@ def _loans() -> list[Document]:
     sent = {"on": PAST, "text": "bring it back", "by": "sam"}
     more = {"returned": None, "reminders": [sent], "remark": "moved house"}
     return [
-        _loan("late", "noah", "dracula", due=PAST, **more),
+        _loan("late", "noah", "emma", due=PAST, **more),
         # Mia has it at home, and may not see it any longer.
         _loan("out", "mia", "middlemarch", due=LATER, **more),
         _loan("back", "mia", "emma", due=PAST, **{**more, "returned": PAST}),
@@ -98,7 +98,7 @@ def _loan(_id: str, member: str, medium: str, **more: Any) -> Document:
 
 
 def _reservations() -> list[Document]:
-    wanted = {"waits": ("noah", "emma"), "wish": ("mia", "metropolis")}
+    wanted = {"waits": ("noah", "middlemarch"), "wish": ("mia", "metropolis")}
     return [
         {"_id": _id, "member": member, "medium": medium, "made": PAST}
         for _id, (member, medium) in wanted.items()

@@ -1,86 +1,47 @@
 """Every caller, operation, item and field of the media library, as its schema has them,
 against an oracle that says by hand what must come of it."""
 
-import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backo import Backoffice
 from backo.http.handlers import MERGE_PATCH
 from backo.http.messages import JSON
-from examples.media_library.model import media_library
-from tests.media_library.asking import ADAPTERS, Answer, Ask, asking
-from tests.media_library.oracle import COLLECTIONS, ROLES, Rules, rows_of
-from tests.media_library.stocked import Stock, held, password, restore, stock, stored
+from tests.media_library.asking import ADAPTERS, Answer
+from tests.media_library.matrix import (
+    Cells,
+    Library,
+    body_of,
+    given,
+    merged,
+    names,
+    opened,
+    told,
+    unmade,
+    verdict,
+)
+from tests.media_library.oracle import COLLECTIONS, ROLES, rows_of
+from tests.media_library.rules import Rules
+from tests.media_library.stocked import Stock, held, password, restore, stored
 
 type Document = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Library:
-    """A running library, and what is in it before each request."""
-
-    office: Backoffice
-    ask: Ask
-    stock: Stock
-    tokens: dict[str, str | None]
-
-    def answer(
-        self, login: str, method: str, path: str, body: Any = None, **more: Any
-    ) -> Answer:
-        token = self.tokens[login]
-        return self.ask(method, f"/media_library/{path}", body, token, **more)
-
-    def items(self, collection: str) -> Iterator[tuple[str, Document]]:
-        """All its items, as they are stored."""
-        yield from self.stock[collection].items()
-
-    def visible(self, login: str, collection: str) -> dict[str, Document]:
-        """What the caller is to see of the items, by id."""
-        rules = COLLECTIONS[collection]
-        return {
-            _id: rules.shown(login, one)
-            for _id, one in self.items(collection)
-            if rules.read.holds(login, one)
-        }
-
-
 @pytest.fixture(scope="module", params=ADAPTERS)
 def library(
-    request: pytest.FixtureRequest, filled: Path, tmp_path_factory: Any
+    request: pytest.FixtureRequest,
+    filled: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Library]:
-    folder = Path(shutil.copytree(filled, tmp_path_factory.mktemp("matrix") / "data"))
-    office = media_library(folder)
-    documents = stock(stored(office))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("MEDIA_LIBRARY_DATA", str(folder))
-        with asking(request.param) as ask:
-            restore(office, _all_let_in(documents))
-            tokens = {one: _token(ask, one) for one in (*ROLES, "zoe")}
-            restore(office, documents)
-            yield Library(office, ask, documents, tokens)
-
-
-def _all_let_in(documents: Stock) -> Stock:
-    people = documents["users"].items()
-    let_in = {_id: {**one, "suspended": False} for _id, one in people}
-    return {**documents, "users": let_in}
-
-
-def _token(ask: Ask, login: str) -> str | None:
-    if login == "visitor":
-        return None
-    answer = ask("POST", "/login", {"login": login, "password": password(login)})
-    token: str = answer.json["token"]
-    return token
+    folder = tmp_path_factory.mktemp("matrix") / "data"
+    with opened(request.param, filled, folder) as library:
+        yield library
 
 
 @pytest.fixture
-def cells() -> Iterator["Cells"]:
+def cells() -> Iterator[Cells]:
     """Notes what is wrong, and fails once, with all of it."""
     noted = Cells()
     yield noted
@@ -88,70 +49,6 @@ def cells() -> Iterator["Cells"]:
     wrong = noted.judged()
     report = "\n".join(wrong)
     assert not wrong, f"{len(wrong)} of {noted.number} cells:\n{report}"
-
-
-class Cells:
-    """Compares what is with what the oracle says, cell by cell."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.wrong: list[str] = []
-        self.known: dict[str, str] = {}
-
-    def gap(self, prefix: str, reason: str) -> None:
-        """Cells that begin so are known to be wrong, at least one of them."""
-        self.known[prefix] = reason
-
-    def judged(self) -> list[str]:
-        """What is wrong, and the known gaps that are none."""
-        gaps = tuple(self.known)
-        closed = [one for one in gaps if not any(w.startswith(one) for w in self.wrong)]
-        wrong = [one for one in self.wrong if not one.startswith(gaps)]
-        return [*wrong, *(f"{one}: is no gap any longer" for one in closed)]
-
-    def same(self, cell: str, found: Any, wanted: Any) -> None:
-        self.number += 1
-        if found != wanted:
-            self.wrong.append(f"{cell}: {found!r}, and not {wanted!r}")
-
-    def among(self, cell: str, found: Any, wanted: Any) -> None:
-        self.number += 1
-        if found not in wanted:
-            self.wrong.append(f"{cell}: {found!r}, and not one of {wanted!r}")
-
-
-def told(value: Any) -> Any:
-    """A document without what is unset."""
-    if isinstance(value, dict):
-        kept = {key: told(one) for key, one in value.items()}
-        return {key: one for key, one in kept.items() if one not in (None, {}, [])}
-    return [told(one) for one in value] if isinstance(value, list) else value
-
-
-def given(value: Any) -> Any:
-    """A document without what is null."""
-    if isinstance(value, dict):
-        return {key: given(one) for key, one in value.items() if one is not None}
-    return [given(one) for one in value] if isinstance(value, list) else value
-
-
-def names(document: Any, prefix: str = "") -> set[str]:
-    """The paths of all fields that are in a document, unset or not."""
-    if isinstance(document, list):
-        return {path for one in document for path in names(one, prefix)}
-    if not isinstance(document, dict):
-        return set()
-    found = {prefix + name for name in document}
-    return found.union(*(names(one, f"{prefix}{k}.") for k, one in document.items()))
-
-
-def verdict(answer: Answer) -> tuple[int, str]:
-    """The status, and the code of the fault."""
-    if answer.status < 400:
-        return answer.status, ""
-    problem = answer.json
-    codes = [one["code"] for one in problem.get("errors", [])]
-    return answer.status, codes[0] if codes else problem["code"]
 
 
 def of_everybody() -> Iterator[tuple[str, str, Rules]]:
@@ -183,6 +80,21 @@ def test_every_field_is_set_in_some_item(library: Library) -> None:
         found = {path for _, one in library.items(name) for path in names(told(one))}
         # Loans are looked up, and kept in no list.
         assert found == rules.fields.keys() - {"loans"}
+
+
+# --- Coming in --------------------------------------------------------------------
+
+
+def test_who_is_suspended_is_not_even_shown_what_visitors_are(
+    library: Library, cells: Cells
+) -> None:
+    for path, operations in (
+        library.answer("ada", "GET", "_openapi").json["paths"].items()
+    ):
+        where = path.removeprefix("/media_library/").replace("{id}", "emma")
+        for method in operations.keys() & {"get", "post", "put", "patch", "delete"}:
+            answer = library.answer("zoe", method.upper(), where)
+            cells.same(f"suspended {method} {where}", answer.status, 401)
 
 
 # --- Reading ----------------------------------------------------------------------
@@ -302,43 +214,6 @@ def test_documents(library: Library, cells: Cells) -> None:
 
 
 # --- Writing ----------------------------------------------------------------------
-
-
-def body_of(shown: Document, path: str, new: Any) -> Document:
-    """The body that changes that field: of the first element, if it is in a List, and
-    of a List, by adding to it."""
-    name, _, rest = path.partition(".")
-    return {name: _changed(shown.get(name), rest, new)}
-
-
-def _changed(held: Any, path: str, new: Any) -> Any:
-    if not path:
-        more = isinstance(held, list)
-        return [*held, *(one for one in new if one not in held)] if more else new
-    if isinstance(held, list):
-        first, *rest = held
-        return [{**first, **body_of(first, path, new)}, *rest]
-    return body_of(held or {}, path, new)
-
-
-def merged(held: Any, body: Any) -> Any:
-    """What is there after a body was written: Lists are written whole."""
-    if not isinstance(held, dict) or not isinstance(body, dict):
-        return body
-    changed = {name: merged(held.get(name), one) for name, one in body.items()}
-    return {**held, **changed}
-
-
-def unmade(documents: Stock) -> Stock:
-    """Documents without who made them, when, and what is computed."""
-    apart = ("_meta", "available")
-    return {
-        name: {
-            _id: told({key: one[key] for key in one if key not in apart})
-            for _id, one in some.items()
-        }
-        for name, some in documents.items()
-    }
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
