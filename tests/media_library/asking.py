@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from fastapi.testclient import TestClient
 
+from backo.http.messages import JSON
 from examples.media_library.apps import fastapi_app, flask_app
 from examples.media_library.seed import PASSWORDS
 
@@ -28,7 +29,8 @@ class Answer(NamedTuple):
 
 
 type Ask = Callable[..., Answer]
-"""``ask(method, path, body=None, token=None)``; bytes are sent as they are."""
+"""``ask(method, path, body=None, token=None, media=JSON)``; bytes are sent as they
+are."""
 
 
 @contextmanager
@@ -40,10 +42,15 @@ def asking(adapter: str) -> Iterator[Ask]:
     with TestClient(fastapi_app(), raise_server_exceptions=False) as client:
 
         def ask(
-            method: str, path: str, body: Any = None, token: str | None = None
+            method: str,
+            path: str,
+            body: Any = None,
+            token: str | None = None,
+            media: str = JSON,
         ) -> Answer:
+            headers = _headers(token, media)
             given = client.request(
-                method, path, content=_content(body), headers=_headers(token)
+                method, path, content=_content(body), headers=headers
             )
             return Answer(given.status_code, dict(given.headers), given.content)
 
@@ -54,9 +61,13 @@ def _by_flask() -> Ask:
     client = flask_app().test_client()
 
     def ask(
-        method: str, path: str, body: Any = None, token: str | None = None
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = None,
+        media: str = JSON,
     ) -> Answer:
-        headers = _headers(token)
+        headers = _headers(token, media)
         given = client.open(path, method=method, data=_content(body), headers=headers)
         return Answer(given.status_code, dict(given.headers), given.data)
 
@@ -69,9 +80,9 @@ def _content(body: Any) -> bytes:
     return b"" if body is None else json.dumps(body).encode()
 
 
-def _headers(token: str | None) -> dict[str, str]:
+def _headers(token: str | None, media: str) -> dict[str, str]:
     bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return {"Content-Type": "application/json", **bearer}
+    return {"Content-Type": media, **bearer}
 
 
 def log_in(ask: Ask, login: str) -> str:
