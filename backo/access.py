@@ -19,6 +19,7 @@ from backo.documents import (
     encode,
     overlay,
     released,
+    unfilled,
     with_dicts,
 )
 from backo.errors import (
@@ -116,7 +117,7 @@ class Access:
         seen = self.owner.seen
         if seen.item_needed["create"] or _touches(document, seen.plan.root, fresh=True):
             item = self.owner.new_item()
-            item.create(document)
+            item.create(unfilled(document, seen.plan.root))
             return item["_id"].get_value(), self._shown_item(item, view)
         self.owner.require("create", self.owner.model)
         self.owner.model.meta_data_handler.stamp(document, created=True)
@@ -271,7 +272,8 @@ class Access:
         if precondition is not None:
             precondition(item.view(view))
         self.owner.require("modify", item)
-        item.set(changes.made(encode(item, root), item.document or {}, root))
+        changed = changes.made(encode(item, root), item.document or {}, root)
+        item.set(unfilled(changed, self.owner.seen.plan.root))
         try:
             item.save_over(item.document)
         except ChangedError:

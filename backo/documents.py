@@ -21,6 +21,7 @@ __all__ = [
     "overlay",
     "pruned",
     "released",
+    "unfilled",
     "with_dicts",
 ]
 
@@ -253,15 +254,13 @@ def _whole(
         name, below = child.name, f"{path}.{child.name}"
         value, there, own = one.get(name), other.get(name), _at(element, below)
         marked = element is not None and below in element.marked
-        if there is _MARK and value is None:
-            # Null stood there for the patch alone.
+        if child.read_only and there not in (None, _MARK, own):
+            raise ValidationError([Fault(below, "is read-only", "read_only")])
+        if (child.read_only and marked) or (there is _MARK and value is None):
+            # What stands there is a default, or was null for the patch alone.
             kept.pop(name, None)
             if marked and own is not None:
                 kept[name] = Kept(own)
-        elif child.read_only and name not in one:
-            if there is not _MARK and there not in (None, own):
-                raise ValidationError([Fault(below, "is read-only", "read_only")])
-            kept |= {} if own is None else {name: Kept(own)}
         elif marked and value is None and child.kind is not Kind.DICT:
             # It was taken away.
             kept[name] = None
@@ -279,6 +278,22 @@ def _at(element: _Element | None, path: str) -> Any:
     for name in path.rpartition("[*].")[2].split("."):
         here = here.get(name) if isinstance(here, dict) else None
     return here
+
+
+def unfilled(values: Any, field: FieldPlan) -> Any:
+    """``values``, valid input, without the defaults of what nobody gives: an Item has
+    them of its own."""
+    if field.element is not None and isinstance(values, list):
+        return [unfilled(one, field.element) for one in values]
+    if field.kind is not Kind.DICT or not isinstance(values, dict):
+        return values
+    own = {child.name for child in field.fields if child.read_only}
+    return {
+        key: unfilled(value, known)
+        for key, value in values.items()
+        if (known := field.field(key)) is not None
+        if key not in own or isinstance(value, Kept)
+    }
 
 
 def released(value: Any) -> Any:

@@ -16,6 +16,7 @@ from backo.access import Changes
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
 from backo.errors import VALUE_ERRORS, BackoError
+from backo.http.patch import changed_fields, json_patch
 from backo.schema.rights import of_user
 from backo.schema.types import GenericType
 from tests.offices import one
@@ -263,3 +264,47 @@ def test_a_default_that_nobody_may_change_is_stored() -> None:
     for body in ({"d": 5}, {"in": {"n": 1}}):
         with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
             made.models.create.document(body)
+
+
+def even(_root: Any, value: Any, _old: Any) -> bool:
+    return bool(value % 2 == 0)
+
+
+def test_a_default_that_the_caller_does_not_know_is_not_taken_for_input() -> None:
+    closed: dict[str, Any] = {"can_read": as_user, "can_modify": as_user}
+    row = Dict({"p": String(), "h": Int(default=1, **closed)})
+    # The constraint makes each write go through an Item.
+    n, h = Int(constraint=even), Int(default=5, **closed)
+    made = one({"n": n, "h": h, "rows": List(row)})
+    document = made.seen.models.create.document({"n": 2, "rows": [{"p": "a"}]})
+    _id, _ = made.access.insert(document, "client")
+    stored = made.db_handler.get_by_id(_id)
+    assert (stored["h"], stored["rows"]) == (5, [{"p": "a", "h": 1}])
+    values = made.seen.models.update.document({"rows": [{"p": "b"}]})
+    put = Changes(lambda _before: values, blind=True)
+    made.access.modify(_id, put, "client", None)
+    assert made.db_handler.get_by_id(_id)["rows"] == [{"p": "b", "h": 1}]
+
+
+def handled(*_given: Any, **_known: Any) -> None:
+    """A handler, so that there must be an Item."""
+
+
+@pytest.mark.parametrize("through_items", [False, True])
+def test_a_patch_of_an_element_keeps_what_is_read_only(through_items: bool) -> None:
+    more = {"on": [("loaded", handled)]} if through_items else {}
+    row = Dict({"p": String(), "s": String(default="d", can_modify=False)})
+    made = one({"rows": List(row)}, item=more)
+    made.db_handler.create({"_id": "1", "rows": [{"p": "a", "s": "kept"}]})
+    root = made.plan.root
+
+    def patched(before: Any) -> Any:
+        replace = {"op": "replace", "path": "/rows/0/p", "value": "b"}
+        return json_patch(before, [replace], root)
+
+    def changed(before: Any) -> Any:
+        found = changed_fields(before, patched(before), root)
+        return made.models.update.document(found)
+
+    made.access.modify("1", Changes(changed, replay=patched), "client", None)
+    assert made.db_handler.get_by_id("1")["rows"] == [{"p": "b", "s": "kept"}]

@@ -49,7 +49,7 @@ def compile_item(name: str, model: Any) -> ItemPlan:
 
     :raises SSyntaxError: a node is of no type backo knows; the message names it.
     """
-    if _right(model, "read") is not None:
+    if callable(_right(model, "read")):
         raise stricto.SSyntaxError(
             "{0}: can_read of a whole item is that of its collection", name
         )

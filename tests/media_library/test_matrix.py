@@ -275,9 +275,6 @@ def _difference(present: Stock, after: Stock) -> list[str]:
 
 
 def test_creation(library: Library, cells: Cells) -> None:
-    # The defaults of fields that the caller does not know are taken for input.
-    for login in ("mia", "noah"):
-        cells.gap(f"{login} POST media ", (422, "unknown_field"))
     for login, name, rules in of_everybody():
         for path, field in rules.fields.items():
             part = body_of(rules.first, path, field.new)

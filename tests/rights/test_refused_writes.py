@@ -260,6 +260,14 @@ def unseen(place: Place, way: str, role: str) -> bool:
     return taken and not ORACLE.may_read(role, place.field.dotted, place.stored)
 
 
+def closed(place: Place, way: str, role: str) -> bool:
+    """Whether there is nothing for a patch to take away or replace: what can neither be
+    read nor changed is no field to it."""
+    taken = way in ("remove", "move_away", "replace")
+    known = ORACLE.write(role, place.field.dotted, place.stored).code == "unknown_field"
+    return taken and known
+
+
 def named(answer: Answer, field: FieldPlan) -> bool:
     """Whether some fault names the field, what holds it or what it holds."""
     wanted = _selector(field.path)
@@ -290,6 +298,8 @@ def what_is_wrong(
     place: Place, way: str, role: str, answer: Answer, after: list[Document]
 ) -> str | None:
     wanted = verdict(place, way, role)
+    if closed(place, way, role) and answer.status == 409:
+        return None if after == [place.stored] else "something was written"
     if unseen(place, way, role):
         kept = value_at(after[0], place.field) == place.value
         return None if answer.status < 300 and kept else "is unseen, and must stay"
