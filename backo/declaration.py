@@ -207,14 +207,10 @@ class Declaration:
             right: said[one, right] is True if of_user(one) else one
             for right, one in self.rights.items()
         }
-        of_fields = {
-            one: answer if isinstance(answer, bool) else None
-            for one, answer in said.items()
-        }
-        seen = self._seen(rights, of_fields, closed=False)
+        seen = self._seen(rights, said, closed=False)
         if not seen.plan.forbids:
             return seen
-        described = self._seen(rights, of_fields, closed=True)
+        described = self._seen(rights, said, closed=True)
         return dataclasses.replace(seen, described=described)
 
     def _seen(
@@ -242,9 +238,11 @@ class Declaration:
         )
         return tuple(dict.fromkeys([*of_items, *questions(self._compile()[1])]))
 
-    def answers(self) -> tuple[Any, ...]:
-        """What the functions of the user alone say of the current one."""
-        return tuple(verdict(*one, self.model) for one in self._questions)
+    def answers(self) -> tuple[bool | None, ...]:
+        """What the functions of the user alone say of the current one; None: nothing
+        that is an answer."""
+        said = (verdict(*one, self.model) for one in self._questions)
+        return tuple(one if isinstance(one, bool) else None for one in said)
 
     @property
     def asks(self) -> bool:

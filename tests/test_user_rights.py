@@ -15,7 +15,7 @@ from backo import Backoffice, Collection, Dict, Int, Item, List, String, current
 from backo.access import Changes
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
-from backo.errors import VALUE_ERRORS, BackoError
+from backo.errors import VALUE_ERRORS, BackoError, NotFoundError
 from backo.http.patch import changed_fields, json_patch
 from backo.schema.rights import of_user
 from backo.schema.types import GenericType
@@ -238,6 +238,20 @@ def test_a_right_means_the_same_of_the_user_and_of_the_item(
 
 
 ROLES = st.sampled_from([([], []), (["A"], []), ([], ["A"]), (["A"], ["A"])])
+
+
+@pytest.mark.parametrize("answer", [1, "yes", ["unhashable"]])
+def test_what_is_no_bool_is_no_leave(answer: Any) -> None:
+    said: list[Any] = [True]
+    made = one({"x": Int()}, can_read=lambda _right, _item: said[0])
+    made.db_handler.create({"_id": "x", "x": 1})
+    for said[0] in (True, answer, True):
+        with current_user.request():
+            if said[0] is True:
+                assert made.access.read("x", "client")["x"] == 1
+            else:
+                with pytest.raises(NotFoundError):
+                    made.access.read("x", "client")
 
 
 def test_an_answer_that_is_no_bool_leaves_it_to_what_holds_the_field() -> None:
