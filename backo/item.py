@@ -208,10 +208,13 @@ class Item(Dict):
         expected: dict[str, Any] | None,
         *,
         unasked: bool = False,
+        settled: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Like :meth:`save`; with ``expected``, only while the stored document is that.
-        ``unasked``: a link is kept right, whoever the current user is.
+        ``unasked``: a link is kept right, whoever the current user is. ``settled``: the
+        links of this document have their other halves; only those that handlers change
+        besides are to be followed.
 
         :raises ChangedError: it is another.
         """
@@ -222,10 +225,15 @@ class Item(Dict):
                 home.require("modify", self)
                 if home.judges("modify"):
                     home.require("modify", self._as_stored())
-            self._save(expected, known, unasked=unasked)
+            self._save(expected, known, unasked=unasked, settled=settled)
 
     def _save(
-        self, expected: dict[str, Any] | None, kwargs: dict[str, Any], *, unasked: bool
+        self,
+        expected: dict[str, Any] | None,
+        kwargs: dict[str, Any],
+        *,
+        unasked: bool,
+        settled: dict[str, Any] | None,
     ) -> None:
         home = self._at_home()
         self.trigg("before_save", **kwargs)
@@ -237,7 +245,7 @@ class Item(Dict):
             home.links.require(before, after)
         before, after = self._replace(before, after, once=expected is not None)
         self._accept(after)
-        self._follow(before, after, kwargs)
+        self._follow(before if settled is None else settled, after, kwargs)
         self.trigg("saved", **kwargs)
 
     @contextmanager

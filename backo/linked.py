@@ -86,7 +86,7 @@ class Linked:
         item.arrive(before, **kwargs)
         item.overwrite(after)
         try:
-            item.save_over(before, unasked=True, **kwargs)
+            item.save_over(before, unasked=True, settled=after, **kwargs)
         except ChangedError:
             return False
         return True

@@ -132,20 +132,6 @@ class Cells:
     def __init__(self) -> None:
         self.number = 0
         self.wrong: list[str] = []
-        self.known: list[tuple[str, str]] = []
-
-    def gap(self, prefix: str, *found: Any) -> None:
-        """Cells that begin so are known to be wrong, at least one of them, by what is
-        found in each."""
-        self.known += [(prefix, f": {one!r}, and not ") for one in found]
-
-    def judged(self) -> list[str]:
-        """What is wrong, and the known gaps that are none."""
-        open_ = {gap for gap in self.known for one in self.wrong if _is(one, gap)}
-        closed = [f"{gap}: is no gap" for gap in self.known if gap not in open_]
-        return closed + [
-            one for one in self.wrong if not any(_is(one, gap) for gap in self.known)
-        ]
 
     def same(self, cell: str, found: Any, wanted: Any) -> None:
         self.number += 1
@@ -156,11 +142,6 @@ class Cells:
         self.number += 1
         if found not in wanted:
             self.wrong.append(f"{cell}: {found!r}, and not one of {wanted!r}")
-
-
-def _is(wrong: str, gap: tuple[str, str]) -> bool:
-    prefix, found = gap
-    return wrong.startswith(prefix) and found in wrong
 
 
 def told(value: Any) -> Any:

@@ -292,9 +292,6 @@ def test_creation(library: Library, cells: Cells) -> None:
 
 
 def test_deletion(library: Library, cells: Cells) -> None:
-    # A reservation that is deleted with its medium is asked to do without its member.
-    for login in ("sam", "ada"):
-        cells.gap(f"{login} DELETE media/metropolis", 422, True)
     for login, name, rules in of_everybody():
         for _id, one in library.items(name):
             answer = library.answer(login, "DELETE", f"{name}/{_id}")
