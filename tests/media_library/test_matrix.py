@@ -46,7 +46,7 @@ def cells() -> Iterator[Cells]:
     noted = Cells()
     yield noted
     assert noted.number
-    wrong = noted.judged()
+    wrong = noted.wrong
     report = "\n".join(wrong)
     assert not wrong, f"{len(wrong)} of {noted.number} cells:\n{report}"
 
