@@ -97,9 +97,8 @@ class Access:
         :raises NotFoundError: there is no such item, or the current user may not read
             it: the two look the same.
         """
+        self.visible.require_open(_id)
         seen = self.owner.seen
-        if seen.closed:
-            raise self.visible.absent(_id)
         if seen.item_needed["read"]:
             return self._answer(self.visible.readable_item(_id), view)
         model, store = seen.models.views[view], self.owner.db_handler
@@ -206,7 +205,8 @@ class Access:
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None
     ) -> tuple[bool, Document | None]:
         """One try: whether nobody else was faster, and the answer."""
-        before, seen = self._there(_id), self.owner.seen
+        self.visible.require_open(_id)
+        before, seen = self.visible.stored(_id), self.owner.seen
         shown = seen.models.views[view]
         if precondition is not None:
             precondition(self._shown(before, shown))
@@ -229,22 +229,11 @@ class Access:
             answer = self._shown(settled, shown)
         return True, None if seen.rights["read"] is False else answer
 
-    def _there(self, _id: str) -> Document:
-        """The stored document of an item that the current user may know of.
-
-        :raises NotFoundError: there is none.
-        """
-        if self.owner.seen.closed:
-            raise self.visible.absent(_id)
-        return self.visible.stored(_id)
-
     def _delete_stored(
         self, _id: str, view: str, precondition: Precondition | None
     ) -> bool:
         """One try; False when somebody changed the document meanwhile."""
-        seen = self.owner.seen
-        if seen.closed:
-            raise self.visible.absent(_id)
+        self.visible.require_open(_id)
         self.owner.require("delete", self.owner.model)
         easy = precondition is None and self.owner.refuse_filter is None
         if easy and not self.owner.links.kept:
@@ -255,7 +244,7 @@ class Access:
             return True
         stored = self.visible.stored(_id)
         if precondition is not None:
-            precondition(self._shown(stored, seen.models.views[view]))
+            precondition(self._shown(stored, self.owner.seen.models.views[view]))
         work = self.owner.links.of_deletion(stored)
         if not self.owner.store.compare_and_delete(_id, stored):
             return False

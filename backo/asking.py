@@ -12,7 +12,6 @@ from backo.query.filter import ALWAYS, Filter, Page, all_of
 from backo.query.paging import EXPAND
 from backo.query.parse import (
     Neighbours,
-    Readable,
     parse_json,
     parse_page,
     parse_query,
@@ -149,16 +148,11 @@ def _total(pairs: Pairs) -> bool:
 
 def neighbours(home: Askable) -> Neighbours:
     """The other collections, as far as answers may show their items."""
-    return home.visible.neighbours(_shown)
+    return home.visible.told_neighbours()
 
 
-def _shown(plan: ItemPlan) -> Readable:
-    return plan.shows
-
-
-def plan_of(home: Askable) -> PlanOf:
-    """The plans of the other collections that the current user may read, by name."""
-    look = neighbours(home)
+def plan_of(look: Neighbours) -> PlanOf:
+    """The plans of other collections, by name."""
 
     def find(name: str) -> ItemPlan | None:
         found = look(name)
@@ -177,7 +171,7 @@ def wanted(home: Askable, pairs: Pairs, view: str) -> tuple[Expansion, ...]:
     if not texts:
         return ()
     return expansion(
-        ",".join(texts).split(","), home.seen.plan.view(view), plan_of(home)
+        ",".join(texts).split(","), home.seen.plan.view(view), plan_of(neighbours(home))
     )
 
 

@@ -106,6 +106,14 @@ class Visible:
         its text tells nobody which."""
         return NotFoundError(f"{self.owner.name}: there is no item {_id!r:.100}")
 
+    def require_open(self, _id: str) -> None:
+        """Pass, or raise.
+
+        :raises NotFoundError: no item is there for the current user.
+        """
+        if self.owner.seen.closed:
+            raise self.absent(_id)
+
     def item_of(self, document: Document) -> Item:
         """The Item of a stored document."""
         item = self.owner.new_item()
@@ -359,7 +367,9 @@ class Visible:
         tells from their plans."""
         return self._neighbours(readable_of, lambda other: _open(other.seen))
 
-    def told_neighbours(self, told: Callable[[Seen], Seen]) -> Neighbours:
+    def told_neighbours(
+        self, told: Callable[[Seen], Seen] = lambda seen: seen
+    ) -> Neighbours:
         """The other collections, as far as answers may show their items to the current
         user, in the plans of what ``told`` gives."""
         return self._neighbours(_shown, lambda other: _open(told(other.seen)))

@@ -9,9 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,10 @@ from examples.bookcase.apps import fastapi_app, flask_app
 from examples.bookcase.model import bookcase, store
 from examples.bookcase.seed import Row, seed, slug, sources
 from tests.inprocess import ADAPTERS, Ask, asking
+from tests.running_example import running_example
 
 ROOT = Path(__file__).parents[1]
 BOOKS = 430
-PATIENCE = 120
-"""Seconds after which a demo that says nothing is stopped, and its test fails."""
 
 
 def environment(folder: Path, port: int = 0) -> dict[str, str]:
@@ -39,35 +37,9 @@ def environment(folder: Path, port: int = 0) -> dict[str, str]:
     return {**os.environ, **own, "NO_PROXY": "127.0.0.1", "COLUMNS": "80"}
 
 
-@contextmanager
-def demo(folder: Path, *arguments: str) -> Iterator[str]:
+def demo(folder: Path, *arguments: str) -> AbstractContextManager[str]:
     """A running demo: all that it said until it served."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "examples.bookcase", *arguments],
-        cwd=ROOT,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(PATIENCE, process.kill)
-    watchdog.start()
-    try:
-        yield _said(process)
-    finally:
-        watchdog.cancel()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
-
-
-def _said(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("Stop it"):
-            return "".join(lines)
-    raise AssertionError(f"the demo ended:\n{''.join(lines)}")
+    return running_example("bookcase", environment(folder), *arguments)
 
 
 def urls(said: str) -> list[str]:

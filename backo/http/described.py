@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from backo.action import Registered
+from backo.asking import plan_of
 from backo.collection import Collection
 from backo.query.parse import Neighbours
 from backo.references.expanding import PlanOf
@@ -45,12 +46,7 @@ class Described:
     @property
     def plan_of(self) -> PlanOf:
         """The plans of the other collections, by name."""
-
-        def find(name: str) -> ItemPlan | None:
-            found = self.neighbours(name)
-            return None if found is None else found.plan
-
-        return find
+        return plan_of(self.neighbours)
 
 
 type Tell = Callable[[Collection], Described]

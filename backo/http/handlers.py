@@ -173,7 +173,8 @@ def update(collection: Collection, request: Request) -> Response:
 
 def patch(collection: Collection, request: Request) -> Response:
     """Change an item by JSON Patch or JSON Merge Patch."""
-    plan, models = collection.seen.plan, collection.seen.models
+    seen = collection.seen
+    plan, models = seen.plan, seen.models
     media, _ = media_type(request.headers.get("content-type", ""))
     if media == MERGE_PATCH:
         merge = _parsed(request.body)
@@ -276,12 +277,14 @@ def _view(request: Request, plan: ItemPlan) -> str:
 
 def check_new(collection: Collection, request: Request) -> None:
     """Whether the body is a valid new item."""
-    _valid(collection.seen.models.create, request, collection.seen.plan)
+    seen = collection.seen
+    _valid(seen.models.create, request, seen.plan)
 
 
 def check_changes(collection: Collection, request: Request) -> None:
     """Whether the body holds valid changes."""
-    _valid(collection.seen.models.update, request, collection.seen.plan)
+    seen = collection.seen
+    _valid(seen.models.update, request, seen.plan)
 
 
 def _valid(model: type[DocumentModel], request: Request, plan: ItemPlan) -> Document:

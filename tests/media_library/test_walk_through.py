@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.media_library.serving import PATIENCE, address, environment, served
+from tests.media_library.serving import address, environment, served
+from tests.running_example import PATIENCE
 from tests.snippets import code_blocks, commands, is_like
 
 ROOT = Path(__file__).parents[2]
