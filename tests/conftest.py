@@ -6,6 +6,8 @@ import pytest
 
 from backo import current_user
 
+pytest_plugins = ["tests.mongo"]
+
 
 @pytest.fixture(autouse=True)
 def own_user() -> Iterator[None]:

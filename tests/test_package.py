@@ -24,6 +24,7 @@ OPTIONAL = [
     "pymongo",
     "requests",
     "rich",
+    "secantus",
     "starlette",
     "typer",
     "uvicorn",
