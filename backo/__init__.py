@@ -1,7 +1,12 @@
 """backo: declare a collection once, get a data layer and a validated REST API.
 
-Everything public is a name of this package.
+Everything public is a name of this package. ``DBMongoConnector`` needs the extra
+``backo[mongo]``: it is imported when it is first used.
 """
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
 
 from backo.action import Action
 from backo.backoffice import Backoffice
@@ -31,7 +36,9 @@ from backo.errors import (
     SRightError,
     SSyntaxError,
     STypeError,
+    TransientError,
     UnknownReferenceError,
+    UnstorableError,
     ValidationError,
 )
 from backo.item import Item
@@ -63,6 +70,9 @@ from backo.schema.types import (
 )
 from backo.selection import Selection
 
+if TYPE_CHECKING:
+    from backo.connectors.mongo import DBMongoConnector
+
 __all__ = [
     "Action",
     "BackoError",
@@ -76,6 +86,7 @@ __all__ = [
     "CurrentUser",
     "DBConnector",
     "DBError",
+    "DBMongoConnector",
     "DBSqliteConnector",
     "DBYmlConnector",
     "Datetime",
@@ -118,10 +129,37 @@ __all__ = [
     "SessionError",
     "StandardMetaDataHandler",
     "String",
+    "TransientError",
     "Tuple",
     "UnknownReferenceError",
+    "UnstorableError",
     "Url",
     "ValidationError",
     "current_user",
     "log_system",
 ]
+
+_ON_DEMAND = {"DBMongoConnector": ("backo.connectors.mongo", "pymongo", "mongo")}
+"""Names that need an extra: their module, the package that it needs, and the extra."""
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
+
+
+for _name, (_, _package, _) in _ON_DEMAND.items():
+    if not _is_there(_package):
+        # For those who import everything.
+        __all__.remove(_name)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'backo' has no attribute {name!r}")
+    module, package, extra = _ON_DEMAND[name]
+    if not _is_there(package):
+        raise ImportError(f"{name} needs {package}: pip install 'backo[{extra}]'")
+    return getattr(importlib.import_module(module), name)

@@ -33,6 +33,7 @@ from backo.query.filter import ALWAYS, Filter, texts_at
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, Kind
+from backo.transaction import tried_again
 from backo.visible import Document, Row, Visible, VisibleOwner
 
 __all__ = ["Access", "Changes", "Document", "Listing", "Owner", "Precondition"]
@@ -120,10 +121,7 @@ class Access:
             return item["_id"].get_value(), self._shown_item(item, view)
         self.owner.require("create", self.owner.model)
         self.owner.model.meta_data_handler.stamp(document, created=True)
-        with self.owner.unit():
-            self.owner.links.require(None, document)
-            document = {**document, "_id": self.owner.store.create(document)}
-            document = self.owner.links.follow(None, document)
+        document = self._in_unit(lambda: self._insert_stored(document))
         if seen.rights["read"] is False:
             return document["_id"], None
         return document["_id"], self._shown(document, seen.models.views[view])
@@ -143,8 +141,9 @@ class Access:
         through_item = self.owner.seen.item_needed["modify"]
         once = self._modify_item if through_item else self._modify_stored
         for _ in range(ATTEMPTS):
-            with self.owner.unit():
-                changed, answer = once(_id, changes, view, precondition)
+            changed, answer = self._in_unit(
+                lambda: once(_id, changes, view, precondition)
+            )
             if changed:
                 return answer
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
@@ -158,11 +157,16 @@ class Access:
         through_item = self.owner.seen.item_needed["delete"]
         once = self._delete_item if through_item else self._delete_stored
         for _ in range(ATTEMPTS):
-            with self.owner.unit():
-                deleted = once(_id, view, precondition)
-            if deleted:
+            if self._in_unit(lambda: once(_id, view, precondition)):
                 return
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
+
+    def _in_unit[T](self, write: Callable[[], T]) -> T:
+        def once() -> T:
+            with self.owner.unit():
+                return write()
+
+        return tried_again(once)
 
     # --- From document to document ------------------------------------------------
 
@@ -200,6 +204,11 @@ class Access:
         if isinstance(row, str):
             return self._shown_text(row, model)
         return self._shown(row, model)
+
+    def _insert_stored(self, document: Document) -> Document:
+        self.owner.links.require(None, document)
+        stored = {**document, "_id": self.owner.store.create(document)}
+        return self.owner.links.follow(None, stored)
 
     def _modify_stored(
         self, _id: str, changes: Changes, view: str, precondition: Precondition | None

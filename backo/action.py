@@ -35,7 +35,7 @@ from backo.schema.models import DocumentModel, component_name, input_model, resu
 from backo.schema.plan import FieldPlan, ItemPlan, Kind, Right
 from backo.schema.rights import refused, verdict
 from backo.schema.types import Dict, GenericType
-from backo.transaction import Unit
+from backo.transaction import Unit, tried_again
 from backo.visible import Document, Visible
 
 __all__ = ["Action", "ActionOwner", "Outcome", "Registered", "absent", "plain"]
@@ -269,12 +269,24 @@ class Registered:
         """
         for _ in range(ATTEMPTS):
             try:
-                with self.owner.whole_unit(kwargs.get("transaction_id")) as unit:
-                    known = {**kwargs, "transaction_id": unit.id}
-                    return self._run(_id, input_of, precondition, known)
+                return tried_again(
+                    lambda: self._run_in_unit(_id, input_of, precondition, kwargs),
+                    kwargs.get("transaction_id"),
+                )
             except ChangedError:
                 continue
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
+
+    def _run_in_unit(
+        self,
+        _id: str,
+        input_of: Callable[[], Document],
+        precondition: Precondition | None,
+        kwargs: dict[str, Any],
+    ) -> Outcome:
+        with self.owner.whole_unit(kwargs.get("transaction_id")) as unit:
+            known = {**kwargs, "transaction_id": unit.id}
+            return self._run(_id, input_of, precondition, known)
 
     def _run(
         self,

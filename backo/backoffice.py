@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backo import transaction
@@ -21,7 +20,7 @@ from backo.migration import (
 )
 from backo.references.checking import BrokenLink, Progress, broken_links
 from backo.references.graph import Graph
-from backo.references.work import RefusedEditError, edited
+from backo.references.work import RefusedEditError
 from backo.schema.models import component_name
 from backo.schema.plan import ItemPlan
 from backo.transformation import MigrationFunction
@@ -194,10 +193,9 @@ class Backoffice:
 
     def _mended(self, link: BrokenLink) -> BrokenLink:
         (name, _id), edit = link.mend
-        change = partial(edited, edits=[edit])
         try:
             with transaction.unit_of_work():
-                self.collections[name].linked.relink(_id, change)
+                self.collections[name].linked.relink(_id, [edit])
         except (RefusedEditError, *VALUE_ERRORS) as error:
             _logger.warning("%s, and cannot be repaired: %s", link, error)
             return link

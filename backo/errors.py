@@ -4,7 +4,8 @@
 
     BackoError                      500  the root: also wrong use of an Item's life
     ├── DBError                     503  a store failed or cannot be reached
-    │   └── DuplicateIdError        409  the id is already there
+    │   ├── DuplicateIdError        409  the id is already there
+    │   └── UnstorableError         422  the store cannot keep such a document
     ├── NotFoundError               404  no such item, collection, action, ...
     │   └── UnknownReferenceError   422  a reference to an item that is not there
     ├── PathNotFoundError           422  a path names no field
@@ -12,6 +13,7 @@
     ├── SessionError                401  who is calling is not known, or no longer
     ├── ConflictError               409  somebody changed it, or its state forbids it
     │   ├── ChangedError            409  somebody else changed it meanwhile
+    │   ├── TransientError          409  others wrote the same in a transaction
     │   └── ReferencedError         409  it cannot be deleted while items refer to it
     ├── PreconditionError           412  If-Match no longer holds
     ├── FrozenError                 500  the schema was changed after routes were built
@@ -60,7 +62,9 @@ __all__ = [
     "SSyntaxError",
     "STypeError",
     "SessionError",
+    "TransientError",
     "UnknownReferenceError",
+    "UnstorableError",
     "VALUE_ERRORS",
     "ValidationError",
 ]
@@ -109,6 +113,20 @@ class DuplicateIdError(DBError):
     status = 409
     title = "Id already there"
     code = "duplicate_id"
+
+
+class UnstorableError(DBError):
+    """The store cannot keep such a document: a text that is no Unicode, a number or a
+    name that it has no place for."""
+
+    status = 422
+    title = "Invalid document"
+    code = "unstorable"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong: the document as a whole."""
+        return (Fault("$", str(self), self.code),)
 
 
 class NotFoundError(BackoError):
@@ -173,6 +191,13 @@ class ConflictError(BackoError):
 
 class ChangedError(ConflictError):
     """Somebody else changed the item meanwhile."""
+
+
+class TransientError(ConflictError):
+    """Others wrote the same in a transaction of the store, which has undone this one:
+    the whole may be tried again."""
+
+    code = "transient_conflict"
 
 
 class ReferencedError(ConflictError):

@@ -1,7 +1,7 @@
 """Item: the declaration of a collection's objects, and each of those objects."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import Enum
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from backo.references.reading import reading_once
 from backo.schema.meta import item_meta
 from backo.schema.plan import ItemPlan
 from backo.schema.types import Dict, GenericType, String
-from backo.transaction import Unit, current_unit
+from backo.transaction import Unit, current_unit, tried_again
 
 __all__ = ["ATTEMPTS", "Home", "Item", "Life"]
 
@@ -141,8 +141,8 @@ class Item(Dict):
         """
         self._expect(Life.UNSET, "create")
         rights = self._rights_off() if unasked else nullcontext()
-        with rights, self._writing(kwargs) as known:
-            self._create(obj, known, unasked=unasked)
+        with rights:
+            self._write(kwargs, lambda known: self._create(obj, known, unasked=unasked))
 
     def _create(
         self, obj: dict[str, Any], kwargs: dict[str, Any], *, unasked: bool
@@ -220,12 +220,15 @@ class Item(Dict):
         """
         self._expect_set("save")
         home = self._at_home()
-        with self._writing(kwargs) as known:
+
+        def save(known: dict[str, Any]) -> None:
             if not unasked and not self.__dict__["_granted"]:
                 home.require("modify", self)
                 if home.judges("modify"):
                     home.require("modify", self._as_stored())
             self._save(expected, known, unasked=unasked, settled=settled)
+
+        self._write(kwargs, save)
 
     def _save(
         self,
@@ -275,8 +278,7 @@ class Item(Dict):
         self._expect_set("delete")
         home = self._at_home()
         home.require("delete", self._as_stored() if home.judges("delete") else self)
-        with self._writing(kwargs) as known:
-            self._delete(expected, known)
+        self._write(kwargs, lambda known: self._delete(expected, known))
 
     def _delete(self, expected: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
         home = self._at_home()
@@ -293,6 +295,15 @@ class Item(Dict):
         self.__dict__["_life"] = Life.UNSET
         self.__dict__["_document"] = None
         home.links.execute(work, **kwargs)
+
+    def _write(
+        self, kwargs: dict[str, Any], write: Callable[[dict[str, Any]], None]
+    ) -> None:
+        def once() -> None:
+            with self._writing(kwargs) as known:
+                write(known)
+
+        tried_again(once, kwargs.get("transaction_id"))
 
     @contextmanager
     def _writing(self, kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,19 +3,19 @@
 Rights are not asked here: whoever may change one half of a link changes both.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from backo.connectors.base import Query
 from backo.errors import ChangedError, ConflictError, NotFoundError
 from backo.item import ATTEMPTS, Home, Item
 from backo.query.filter import Condition, Op
+from backo.references.work import Edit, edited, list_edits
 from backo.schema.plan import Kind
 
 __all__ = ["Linked", "LinkedOwner"]
 
 type Document = dict[str, Any]
-type Change = Callable[[Document], Document]
 
 
 class LinkedOwner(Home, Protocol):
@@ -56,9 +56,10 @@ class Linked:
         found: list[Document] = self.owner.db_handler.find(query)
         return found
 
-    def relink(self, _id: str, change: Change, **kwargs: Any) -> None:
+    def relink(self, _id: str, edits: Sequence[Edit], **kwargs: Any) -> None:
         """Change a document that is linked to; one that is not there is left out.
 
+        :raises RefusedEditError: one of its fields does not allow it.
         :raises SConstraintError: it would break its schema.
         :raises ConflictError: others changed it again and again.
         """
@@ -68,19 +69,30 @@ class Linked:
                 before = self.owner.db_handler.get_by_id(_id)
             except NotFoundError:
                 return
-            after = change(before)
-            if after == before or once(before, after, kwargs):
+            after = edited(before, edits)
+            if after == before or once(before, after, edits, kwargs):
                 return
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
 
     def _relink(
-        self, before: Document, after: Document, kwargs: dict[str, Any]
+        self,
+        before: Document,
+        after: Document,
+        edits: Sequence[Edit],
+        kwargs: dict[str, Any],
     ) -> bool:
         self.owner.model.meta_data_handler.stamp(after, created=False)
+        lists = list_edits(edits)
+        if lists and self.owner.store.edit_lists(lists, before, after):
+            return True
         return self.owner.store.compare_and_set(before["_id"], before, after)
 
     def _relink_item(
-        self, before: Document, after: Document, kwargs: dict[str, Any]
+        self,
+        before: Document,
+        after: Document,
+        edits: Sequence[Edit],
+        kwargs: dict[str, Any],
     ) -> bool:
         item = self.owner.new_item()
         item.arrive(before, **kwargs)

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import batched
 from typing import Any
 
@@ -28,12 +29,13 @@ from backo.errors import (
     Fault,
     MigrationError,
     NotFoundError,
+    TransientError,
     ValidationError,
 )
 from backo.item import ATTEMPTS
 from backo.journal import Journal, Planned, Rewritten, opened_journal
 from backo.schema.faults import stricto_faults
-from backo.transaction import current_unit, unit_of_work
+from backo.transaction import current_unit, tried_again, unit_of_work
 from backo.transformation import MigrationFunction, MigrationOwner, Transformation
 
 __all__ = [
@@ -282,7 +284,7 @@ class Migration:
         waiting = self._progress("write", journal.waiting(), left)
         try:
             for batch in batched(waiting, _BATCH):
-                self._write(journal, batch, failures)
+                tried_again(partial(self._write, journal, batch, failures))
         except BaseException as error:
             with suppress(DBError):
                 words = f"{journal.left()} documents are left as is"
@@ -296,6 +298,7 @@ class Migration:
         """Store some documents, all or, if the store fails, none of them."""
         done: list[int] = []
         others: list[Rewritten] = []
+        refused: list[tuple[str, Sequence[Fault]]] = []
         links = self._owner.links
         stores = links.stores() if links.kept else [self._owner.db_handler]
         with unit_of_work(stores=[*stores, *journal.stores]) as unit:
@@ -303,8 +306,10 @@ class Migration:
                 try:
                     with unit_of_work():
                         other = self._write_one(journal, planned, unit.id)
+                except TransientError:
+                    raise
                 except (ValidationError, ConflictError, *VALUE_ERRORS) as error:
-                    failures.note(planned._id, _faults(error))
+                    refused.append((planned._id, _faults(error)))
                     continue
                 done.append(planned.number)
                 if other is not None:
@@ -313,6 +318,8 @@ class Migration:
                 journal.note(done, others)
         if not journal.lasting:
             journal.note(done, others)
+        for _id, faults in refused:
+            failures.note(_id, faults)
 
     def _write_one(
         self, journal: Journal, planned: Planned, transaction_id: int

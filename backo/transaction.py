@@ -1,7 +1,9 @@
 """The unit of work: all writes of a request, in whatever stores, or none of them."""
 
 import itertools
+import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +20,7 @@ from backo.connectors.transactions import (
     active,
     deactivate,
 )
-from backo.errors import BackoError, ConflictError, DBError
+from backo.errors import BackoError, ConflictError, DBError, TransientError
 from backo.log import log_system
 
 __all__ = [
@@ -27,11 +29,16 @@ __all__ = [
     "rollback",
     "start",
     "stop",
+    "tried_again",
     "unit_of_work",
 ]
 
 _log = log_system.get_or_create_logger("transaction")
 _numbers = itertools.count(1)
+
+_PERSISTENCE = 10.0
+_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+"""Seconds: how long to try again what others are in the way of, and between tries."""
 
 type Marks = Mapping[str, Any]
 
@@ -50,6 +57,8 @@ class Unit(Participants):
         self._joining = threading.RLock()
         self._spoiled: Exception | None = None
         self._committed = False
+        self._in_doubt = False
+        """Whether the decider alone knows if it was committed: who comes next asks."""
         self._decision: tuple[DurableTransaction, str] | None = None
         """Who is to forget what, when all is done."""
         self.turn = threading.Lock()
@@ -125,6 +134,8 @@ class Unit(Participants):
             # Of the parent: a forked child has come to the end of a ``with``.
             return
         try:
+            if isinstance(self._spoiled, TransientError):
+                raise self._spoiled
             if self._spoiled is not None:
                 raise DBError(
                     "the transaction cannot be kept, for a part of it could not be "
@@ -133,7 +144,7 @@ class Unit(Participants):
             self._decide()
         except BaseException as error:
             # An interrupt may come when all has been decided.
-            if not self._committed:
+            if not self._committed and not self._in_doubt:
                 self._undo(error)
             self._end()
             raise
@@ -203,6 +214,7 @@ class Unit(Participants):
             commit()
         finally:
             self._committed = transaction.committed
+            self._in_doubt = transaction.in_doubt
 
 
 def _quietly(act: Callable[[], None], place: str) -> bool:
@@ -257,6 +269,27 @@ def unit_of_work(
     else:
         with _whole(stores) as unit:
             yield unit
+
+
+def tried_again[T](once: Callable[[], T], transaction_id: int | None = None) -> T:
+    """What ``once`` gives, which makes a unit of work and writes in it; tried again, as
+    a whole, while a store says that others write the same in their transactions. Inside
+    another unit, it is that one which is to be tried again.
+
+    :raises TransientError: they did for all of ten seconds.
+    """
+    if transaction_id is not None or current_unit() is not None:
+        return once()
+    end, pause = time.monotonic() + _PERSISTENCE, _PAUSE
+    while True:
+        try:
+            return once()
+        except TransientError:
+            if time.monotonic() > end:
+                raise
+        # At random, so that they do not meet again.
+        time.sleep(pause * random.random())  # noqa: S311 - nothing is to be guessed
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextmanager

@@ -50,8 +50,14 @@ def in_code(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.stem)
 def test_every_snippet_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if "MONGO_URI" in page.read_text("utf-8"):
+        uri = request.getfixturevalue("mongo_database")
+        monkeypatch.setenv("MONGO_URI", uri)
     monkeypatch.chdir(tmp_path)
     assert run_page(page) > 0
 
@@ -160,6 +166,10 @@ def test_every_parameter_of_a_list_is_documented() -> None:
     assert names | operators | {"filter"} <= in_code(text_of("filters.md"))
 
 
+PAGE_OF = {"DBMongoConnector": "mongodb.md"}
+"""The connectors that have a page of their own."""
+
+
 def connectors() -> list[type[DBConnector]]:
     public = (getattr(backo, name) for name in backo.__all__)
     return [
@@ -188,7 +198,7 @@ def options(function: Callable[..., object]) -> set[str]:
         (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
         (Item, "items.md"),
-        *((connector, "connectors.md") for connector in connectors()),
+        *((one, PAGE_OF.get(one.__name__, "connectors.md")) for one in connectors()),
     ],
 )
 def test_every_option_is_documented(function: Callable[..., object], page: str) -> None:

@@ -54,6 +54,11 @@ try:
     office.router()
 except ModuleNotFoundError as error:
     print(error.name)
+from backo import *
+try:
+    backo.DBMongoConnector
+except ImportError as error:
+    print(error)
 """
 
 
@@ -71,7 +76,9 @@ def test_backo_is_a_data_layer_with_no_extra_installed(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stderr == ""
-    assert done.stdout.split("\n")[:3] == ["a thing", "8", "fastapi"]
+    told = ["a thing", "8", "fastapi"]
+    told += ["DBMongoConnector needs pymongo: pip install 'backo[mongo]'"]
+    assert done.stdout.split("\n")[:4] == told
 
 
 def test_what_layers_keep_to_one_file_is_taken_for_optional_here() -> None:
@@ -102,8 +109,9 @@ def test_the_root_exports_what_it_imports_and_nothing_else() -> None:
     tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
     imported = {
         alias.asname or alias.name
-        for node in tree.body
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] == "backo"
         for alias in node.names
     }
     assert set(backo.__all__) == imported

@@ -8,10 +8,11 @@ residual answered here, so that both give the same documents over every store.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
+from backo.connectors.edits import ListEdit
 from backo.connectors.ids import new_id
 from backo.connectors.recorded import RecordedTransaction
 from backo.connectors.restriction import guard
@@ -250,6 +251,15 @@ class DBConnector(ABC):
             if unchanged:
                 self.save(_id, new)
             return unchanged
+
+    def edit_lists(self, _id: str, edits: Sequence[ListEdit], values: Document) -> bool:
+        """Edit lists of the document and set its members ``values``, in one atomic step
+        and whatever else is changed in it meanwhile; False: the store cannot, and
+        nothing is done.
+
+        :raises NotFoundError: it is gone.
+        """
+        return False
 
     def compare_and_delete(self, _id: str, expected: Document) -> bool:
         """Delete the document if it still is ``expected``, and tell whether it was.

@@ -1,8 +1,9 @@
 """Where it is decided whether a unit over several durable stores was committed.
 
-The decider is an SQLite file, which keeps a row for each of the others until it has
-finished, or else a folder, which keeps the journal of its own part under the name of
-the unit. See :mod:`backo.connectors.transactions` for the protocol.
+The decider is a store on a server, which a connector of this process must know, or an
+SQLite file, which keeps a row for each of the others until it has finished, or else a
+folder, which keeps the journal of its own part under the name of the unit. See
+:mod:`backo.connectors.transactions` for the protocol.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import json
 import os
 import sqlite3
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = [
     "JOURNAL",
     "PREPARED",
     "Address",
+    "RemoteDecider",
     "acknowledge",
     "drop_record",
     "is_decided",
@@ -29,6 +32,7 @@ __all__ = [
     "journal_line",
     "read_journal",
     "record_of",
+    "remote_deciders",
 ]
 
 DECIDED = "backo_units_decided"
@@ -37,11 +41,13 @@ PREPARED = "backo_units_prepared"
 """The table of what undoes prepared units."""
 JOURNAL = ".journal"
 _RECORD = ".decided-"
+_FILES = frozenset({"sqlite", "yml"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """A store that takes part: its kind (``sqlite`` or ``yml``) and its path."""
+    """A store that takes part: its kind (``sqlite``, ``yml``, or that of a server) and
+    its path."""
 
     kind: str
     path: Path
@@ -49,6 +55,8 @@ class Address:
     def seen_from(self, other: Path) -> dict[str, str]:
         """The address as plain JSON, kept in ``other``: both may be moved together."""
         seen = {"kind": self.kind, "path": str(self.path)}
+        if self.kind not in _FILES:
+            return seen
         with suppress(ValueError):
             # On another drive of Windows there is no way from here to there.
             seen["near"] = os.path.relpath(self.path, other)
@@ -57,6 +65,8 @@ class Address:
     @classmethod
     def read(cls, seen: dict[str, str], other: Path) -> "Address":
         """What ``seen_from`` gave; a neighbour, if it is there, before a far path."""
+        if seen["kind"] not in _FILES:
+            return cls(seen["kind"], Path(seen["path"]))
         near = other / seen["near"] if "near" in seen else None
         path = near if near is not None and near.exists() else Path(seen["path"])
         return cls(seen["kind"], path.resolve())
@@ -65,6 +75,35 @@ class Address:
     def place(self) -> str:
         """As in ``DBConnector.transaction_place``."""
         return f"{self.kind}:{self.path}"
+
+
+class RemoteDecider(ABC):
+    """A decider that is no file: asked through a connector of this process."""
+
+    @abstractmethod
+    def is_decided(self, unit: str, *, gone: bool, timeout: float) -> bool:
+        """As below; what it calls undecided it will never commit.
+
+        :raises ConflictError: its process may be about to commit.
+        """
+
+    @abstractmethod
+    def acknowledge(self, unit: str, other: Address) -> None:
+        """``other`` has finished."""
+
+
+remote_deciders: dict[str, RemoteDecider] = {}
+"""Those that connectors of this process know, by ``Address.place``."""
+
+
+def _remote(decider: Address) -> RemoteDecider:
+    found = remote_deciders.get(decider.place)
+    if found is None:
+        raise DBError(
+            f"a transaction that was cut short is decided in {decider.place}, which no "
+            "connector of this process uses"
+        )
+    return found
 
 
 def is_decided(
@@ -77,6 +116,8 @@ def is_decided(
 
     :raises ConflictError: that lock was not to be had.
     """
+    if decider.kind not in _FILES:
+        return _remote(decider).is_decided(unit, gone=gone, timeout=timeout)
     if decider.kind == "yml":
         return record_of(decider.path, unit).exists()
     here = active()
@@ -89,7 +130,9 @@ def is_decided(
 def acknowledge(decider: Address, unit: str, other: Address) -> None:
     """Tell the decider that ``other`` has finished; it may be gone or busy."""
     with suppress(DBError, ConflictError, OSError):
-        if decider.kind == "yml":
+        if decider.kind not in _FILES:
+            _remote(decider).acknowledge(unit, other)
+        elif decider.kind == "yml":
             drop_record(record_of(decider.path, unit))
         else:
             sql = f"DELETE FROM {DECIDED} WHERE unit = ? AND other = ?"  # noqa: S608

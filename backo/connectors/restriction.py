@@ -41,6 +41,7 @@ def guard(connector: "DBConnector") -> None:
         get_json=partial(_guarded_text, connector, connector.get_json),
         get_many=partial(_guarded_many, connector, connector.get_many),
         save=partial(_after_get, connector, connector.save),
+        edit_lists=partial(_after_get, connector, connector.edit_lists),
         delete_by_id=partial(_after_get, connector, connector.delete_by_id),
         compare_and_set=partial(_if_expected, connector, connector.compare_and_set),
         compare_and_delete=partial(

@@ -1,9 +1,10 @@
 """A store as the unit of work in progress writes to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from backo.connectors.base import DBConnector, Document
+from backo.connectors.edits import ListEdit
 from backo.connectors.recorded import RecordedTransaction
 from backo.connectors.texts import same_document
 from backo.connectors.transactions import HELD, Transaction
@@ -73,6 +74,28 @@ class Store:
             None,
             lambda: self.connector.compare_and_delete(_id, expected),
         )
+
+    def edit_lists(
+        self, edits: Sequence[ListEdit], before: Document, after: Document
+    ) -> bool:
+        """Edit lists of a document that was ``before``, and give its other members
+        what they are in ``after``; False: the store cannot, and nothing is done.
+
+        :raises NotFoundError: it is gone.
+        """
+        _id, listed = before["_id"], {edit.path[0] for edit in edits}
+        values = {name: one for name, one in after.items() if name not in listed}
+        values = {
+            name: values[name] for name in values if values[name] != before.get(name)
+        }
+        transaction = self.connector.join()
+        if not isinstance(transaction, RecordedTransaction):
+            return self.connector.edit_lists(_id, edits, values)
+        with transaction.noted(_id, before, after):
+            done = self.connector.edit_lists(_id, edits, values)
+        if not done:
+            transaction.log.forget_last()
+        return done
 
     def _compared(
         self,

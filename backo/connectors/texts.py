@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic_core
 
-from backo.errors import DBError, NotFoundError
+from backo.errors import DBError, NotFoundError, UnstorableError
 
 __all__ = [
     "Document",
@@ -42,13 +42,16 @@ def checked_id(_id: object) -> str:
 
 
 def encode_document(_id: str, document: Document) -> str:
-    """The document's JSON text, ``_id`` first. :raises DBError: it is no JSON."""
+    """The document's JSON text, ``_id`` first.
+
+    :raises UnstorableError: it is no JSON.
+    """
     whole = {"_id": _id} | {k: v for k, v in document.items() if k != "_id"}
     try:
         text = _encode(whole)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise DBError(f"a document cannot be stored: {error}") from error
+        raise UnstorableError(f"a document cannot be stored: {error}") from error
     return text
 
 

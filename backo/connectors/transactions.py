@@ -105,6 +105,8 @@ class DurableTransaction(Transaction):
 
     rank: int = 0
     """The lowest of a unit decides."""
+    in_doubt: bool = False
+    """Whether it may have decided: others must not undo what they have prepared."""
 
     @property
     @abstractmethod

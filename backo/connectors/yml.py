@@ -35,7 +35,7 @@ from backo.connectors.texts import (
 from backo.connectors.transactions import HELD
 from backo.connectors.yml_folder import shared, translated
 from backo.connectors.yml_journal import YmlTransaction, locked, mend_now, tidy
-from backo.errors import DBError, DuplicateIdError
+from backo.errors import DBError, DuplicateIdError, UnstorableError
 from backo.query.filter import predicate
 from backo.schema.plan import ItemPlan
 
@@ -360,7 +360,7 @@ def _dump(document: Document) -> bytes:
             sort_keys=False,
         )
     except (yaml.YAMLError, RecursionError) as error:
-        raise DBError(f"a document cannot be stored: {error}") from error
+        raise UnstorableError(f"a document cannot be stored: {error}") from error
     return text
 
 

@@ -8,7 +8,14 @@ from typing import BinaryIO, Protocol
 
 from backo.collection import Collection
 from backo.connectors.base import DBConnector
-from backo.errors import BackoError, DBError, DuplicateIdError, Fault
+from backo.errors import (
+    BackoError,
+    DBError,
+    DuplicateIdError,
+    Fault,
+    TransientError,
+    UnstorableError,
+)
 from backo.exchange.checking import Change, Checker, faults_of_failure
 from backo.exchange.rows import Format, Row, read_rows
 from backo.exchange.writing import restore, write
@@ -187,7 +194,9 @@ class _Import:
                 (restore if self.restore else write)(self.collection, change)
         except DuplicateIdError as error:
             return [Fault("$._id", str(error), error.code)]
-        except DBError:
+        except UnstorableError as error:
+            return list(error.faults)
+        except (DBError, TransientError):
             raise
         except Exception as error:  # noqa: BLE001 - users' handlers raise anything
             return faults_of_failure(error)

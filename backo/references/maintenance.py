@@ -1,7 +1,6 @@
 """Keeps both halves of each link right: plans what a change means, and does it."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 from backo.connectors.base import DBConnector
@@ -37,9 +36,7 @@ class Neighbour(Protocol):
 
     def holding(self, path: str, _id: str) -> list[Document]: ...
 
-    def relink(
-        self, _id: str, change: Callable[[Document], Document], **kwargs: Any
-    ) -> None: ...
+    def relink(self, _id: str, edits: Sequence[Edit], **kwargs: Any) -> None: ...
 
     def remove_linked(self, _id: str, **kwargs: Any) -> None: ...
 
@@ -180,8 +177,7 @@ class Links:
         """
         for (name, _id), edits in work.edits.items():
             try:
-                change = partial(edited, edits=edits)
-                self.around.neighbour(name).relink(_id, change, **kwargs)
+                self.around.neighbour(name).relink(_id, edits, **kwargs)
             except RefusedEditError as error:
                 cause = edits[0].cause
                 raise SConstraintError("{0}: {1}", cause, str(error)) from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from backo.connectors.edits import ListEdit
 from backo.errors import Fault, ReferencedError
 from backo.references.graph import EACH, End, Graph
 from backo.references.values import ids_at, with_id, without_id
@@ -24,6 +25,7 @@ __all__ = [
     "Work",
     "contradictions",
     "edited",
+    "list_edits",
     "plan_change",
     "plan_deletion",
     "unknown_at",
@@ -248,6 +250,23 @@ def _existing(
     back = graph.reverse_of(end)
     holders = [] if back is None else reads.holding(back, key[1])
     return {(name, one["_id"]): one for one in holders}
+
+
+def list_edits(edits: Iterable[Edit]) -> tuple[ListEdit, ...]:
+    """The same as edits that a store can do by itself; none where one of them is not
+    of a plain list, or where the length of the list is bounded."""
+    found = []
+    for edit in edits:
+        steps = [step for step in edit.end.steps if step is not None]
+        field = edit.end.field
+        bounded = field.minimum is not None or field.maximum is not None
+        plain = len(steps) == len(edit.end.steps) > 0
+        if bounded or not plain or not edit.end.reference.many:
+            return ()
+        change = {"add": (edit._id,)} if edit.add else {"remove": (edit._id,)}
+        found.append(ListEdit(tuple(steps), **change))
+    paths = {one.path for one in found}
+    return tuple(found) if len(paths) == len(found) else ()
 
 
 class RefusedEditError(Exception):

@@ -29,6 +29,8 @@ from backo.errors import (
     FrozenError,
     PathNotFoundError,
     PreconditionError,
+    TransientError,
+    UnstorableError,
     ValidationError,
 )
 from backo.http.messages import Request
@@ -52,6 +54,8 @@ def body(error: Exception) -> dict[str, Any]:
         (SessionError("x"), 401, "not_authenticated"),
         (ConflictError("x"), 409, "conflict"),
         (DuplicateIdError("x"), 409, "duplicate_id"),
+        (TransientError("x"), 409, "transient_conflict"),
+        (UnstorableError("x"), 422, "unstorable"),
         (PreconditionError("x"), 412, "precondition_failed"),
         (FilterError("x"), 400, "bad_query"),
         (ValidationError([]), 422, "invalid"),

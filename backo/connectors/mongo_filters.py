@@ -1,0 +1,501 @@
+"""Filters and sort keys in MongoDB's language, with the exact meaning of
+:func:`backo.query.filter.matches` on documents of the schema's shape.
+
+A leaf that has no such translation is residual: IP addresses in order, dates inside
+lists to the microsecond, whole lists and objects, patterns that a backtracking engine
+could stumble over, names that MongoDB takes for something else.
+
+Every condition is a member of its own, joined by ``$and``: two on one path merged into
+one object would mean the same, but be read as one interval where a list is indexed.
+"""
+
+import dataclasses
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bson.datetime_ms import DatetimeMS
+
+from backo.connectors.mongo_documents import (
+    EXACT,
+    MICROSECONDS,
+    Moment,
+    bson_id,
+    bson_number,
+    encoded_bytes,
+    first_object_id,
+    moment,
+)
+from backo.errors import DBError
+from backo.query.compare import comparison_kind, key_function
+from backo.query.filter import (
+    Always,
+    And,
+    Condition,
+    Element,
+    Filter,
+    Linked,
+    Never,
+    Not,
+    Op,
+    Or,
+    SortKey,
+    canonical,
+)
+from backo.schema.plan import FieldPlan, ItemPlan, Kind
+
+__all__ = ["EVERYTHING", "NOTHING", "Translator", "is_small"]
+
+type Bson = dict[str, Any]
+
+EVERYTHING: Bson = {}
+NOTHING: Bson = {"_id": {"$in": []}}
+
+_NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
+_TEXTS = frozenset({Kind.STRING, Kind.URL})
+_NATIVE = frozenset({Kind.DATETIME, Kind.BYTES})
+_SORTABLE = _NUMBERS | _TEXTS | {Kind.BOOL, Kind.DATETIME}
+_SYMBOL: Mapping[Op, str] = MappingProxyType(
+    {Op.EQ: "$eq", Op.LT: "$lt", Op.LTE: "$lte", Op.GT: "$gt", Op.GTE: "$gte"}
+)
+_PYTHON: Mapping[Op, Any] = MappingProxyType(
+    {
+        Op.EQ: operator.eq,
+        Op.LT: operator.lt,
+        Op.LTE: operator.le,
+        Op.GT: operator.gt,
+        Op.GTE: operator.ge,
+    }
+)
+_PRESENT = [
+    *("double", "string", "object", "array", "binData", "objectId", "bool", "date"),
+    *("regex", "javascript", "int", "timestamp", "long", "decimal"),
+]
+"""Every type but null. A list is of the type ``array`` whatever its elements are."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """What the plan knows of a path: what it leads to, a List giving its element."""
+
+    field: FieldPlan | None
+    many: bool
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.EXTEND if self.field is None else self.field.kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Translator:
+    """Writes filters and sorts of one collection."""
+
+    plan: ItemPlan
+
+    def can_push(self, leaf: Condition | Element) -> bool:
+        """Whether the leaf can be written with exactly its meaning."""
+        return self._tree(leaf, self.plan.root) is not None
+
+    def where(self, tree: Filter) -> Bson:
+        """The filter; all its leaves must be such that ``can_push``."""
+        made = self._tree(tree, self.plan.root)
+        if made is None:
+            raise TypeError(f"not to be pushed: {tree!r}")
+        return made
+
+    def can_sort(self, key: SortKey) -> bool:
+        """Whether MongoDB sorts by the key with exactly its meaning."""
+        if key.path == ("_id",):
+            return key.kind in _TEXTS
+        found = _placed(self.plan.root, key.path) if _nameable(key.path) else None
+        return (
+            found is not None
+            and not found.many
+            and found.kind is key.kind
+            and key.kind in _SORTABLE
+        )
+
+    def sort(self, keys: Iterable[SortKey]) -> list[tuple[str, int]]:
+        """The keys, with ``_id`` as the last."""
+        made: dict[str, int] = {}
+        for key in keys:
+            way = -1 if key.descending else 1
+            made.setdefault(".".join(key.path), way)
+            if key.kind is Kind.DATETIME:
+                made.setdefault(_rest_of(key.path), way)
+        return [*(made | {"_id": made.get("_id", 1)}).items()]
+
+    def index(self, path: tuple[str, ...]) -> list[tuple[str, int]] | None:
+        """The index that serves filters and sorts of the field, or None."""
+        found = _placed(self.plan.root, path) if _nameable(path) else None
+        if found is None:
+            return None
+        name = ".".join(path)
+        dated = found.kind is Kind.DATETIME and not found.many
+        rest = [(_rest_of(path), 1)] if dated else []
+        return [(name, 1), *rest, ("_id", 1)] if name != "_id" else [("_id", 1)]
+
+    def is_list(self, path: tuple[str, ...]) -> bool:
+        """Whether the path leads through plain objects to a List of plain values."""
+        here: FieldPlan | None = self.plan.root
+        for name in path:
+            here = here.field(name) if here and here.kind is Kind.DICT else None
+        if here is None or here.kind is not Kind.LIST or not _nameable(path):
+            return False
+        return here.held.kind not in _NATIVE
+
+    # -- translation -------------------------------------------------------------
+
+    def _tree(self, tree: Filter, base: FieldPlan | None) -> Bson | None:
+        """The filter on a document, or on an element that ``base`` describes."""
+        match tree:
+            case Always():
+                return EVERYTHING
+            case Never():
+                return {"$nor": [EVERYTHING]}
+            case And(children):
+                return _joined("$and", [self._tree(one, base) for one in children])
+            case Or(children):
+                return _joined("$or", [self._tree(one, base) for one in children])
+            case Not(child):
+                return _joined("$nor", [self._tree(child, base)])
+            case Element(path, condition, every):
+                return None if every else self._element(path, condition, base)
+            case Condition():
+                return self._condition(tree, base)
+            case Linked():
+                raise TypeError(f"not joined yet: {tree!r}")
+
+    def _condition(self, leaf: Condition, base: FieldPlan | None) -> Bson | None:
+        simple = canonical(leaf)
+        if simple is not leaf:
+            return self._tree(simple, base)
+        whole = base is self.plan.root
+        if leaf.path == ("_id",) and whole:
+            return _of_id(leaf)
+        place = _placed(base, leaf.path) if _nameable(leaf.path) else None
+        if place is None:
+            return None
+        # What is kept about dates has no place for those of elements.
+        return _tested(leaf, place if whole else _Place(place.field, True))
+
+    def _element(
+        self, path: tuple[str, ...], condition: Filter, base: FieldPlan | None
+    ) -> Bson | None:
+        """An element that meets all of some conditions, or that is itself a list whose
+        elements meet them."""
+        place = _placed(base, path) if _nameable(path) else None
+        leaves = condition.children if isinstance(condition, And) else (condition,)
+        if place is None or not leaves:
+            return None
+        tests = [_element_test(one, place, self) for one in leaves]
+        wanted = [one for one in tests if one is not None]
+        if len(wanted) < len(tests):
+            return None
+        together = _merged(wanted)
+        if together is None:
+            return None
+        deeper = {"$all": [{"$elemMatch": one} for one in wanted]}
+        name = ".".join(path)
+        return {
+            "$or": [
+                {name: {"$elemMatch": together}},
+                {name: {"$elemMatch": deeper}},
+            ]
+        }
+
+
+def _element_test(leaf: Filter, place: _Place, translator: Translator) -> Bson | None:
+    """What ``$elemMatch`` takes for one condition on an element."""
+    if not isinstance(leaf, Condition) or canonical(leaf) is not leaf:
+        return None
+    if leaf.path:
+        return translator._condition(leaf, place.field or _ANYTHING)
+    if leaf.operator in (Op.EXISTS, Op.SIZE):
+        return None
+    made = _tested(dataclasses.replace(leaf, path=("",)), _Place(place.field, True))
+    test: Bson | None = None if made is None else made.get("")
+    return test
+
+
+def _merged(tests: list[Bson]) -> Bson | None:
+    """All of them at once on one element; None if some are about the element and some
+    about its members, or two use one operator."""
+    if len(tests) == 1:
+        return tests[0]
+    operators = [key for one in tests for key in one]
+    about_it = [key.startswith("$") and key not in _JOINTS for key in operators]
+    if not any(about_it):
+        return {"$and": tests}
+    if not all(about_it) or len(set(operators)) < len(operators):
+        return None
+    return {key: value for one in tests for key, value in one.items()}
+
+
+_JOINTS = frozenset({"$and", "$or", "$nor"})
+_ANYTHING = FieldPlan(name="", path="$", kind=Kind.FREEDICT, node=None)
+
+
+def _joined(word: str, parts: list[Bson | None]) -> Bson | None:
+    made = [one for one in parts if one is not None]
+    if len(made) < len(parts):
+        return None
+    if not made:
+        return EVERYTHING if word == "$and" else {"$nor": [EVERYTHING]}
+    return made[0] if len(made) == 1 and word != "$nor" else {word: made}
+
+
+# -- places ------------------------------------------------------------------------
+
+
+def _nameable(path: tuple[str, ...]) -> bool:
+    """Whether MongoDB takes the path's names for names of members only."""
+    return bool(path) and all(map(_is_name, path)) and path[0] != EXACT
+
+
+def _is_name(name: str) -> bool:
+    odd = name.startswith("$") or "." in name or "\0" in name
+    return bool(name) and not odd and not name.isdecimal() and _is_text(name)
+
+
+def _is_text(value: str) -> bool:
+    return not re.search("[\ud800-\udfff]", value)
+
+
+def _placed(base: FieldPlan | None, path: tuple[str, ...]) -> _Place | None:
+    """What is at the path; None where the elements of a Tuple are on the way."""
+    here, many = base, False
+    for name in path:
+        here, through = _unlisted(here)
+        if here is not None and here.kind is Kind.TUPLE:
+            return None
+        below = here.field(name) if here and here.kind is Kind.DICT else None
+        # Of what the schema does not know, any may be a list.
+        here, many = below, many or through or below is None
+    here, through = _unlisted(here)
+    return _Place(here, many or through)
+
+
+def _unlisted(field: FieldPlan | None) -> tuple[FieldPlan | None, bool]:
+    if field is None or field.kind is not Kind.LIST:
+        return field, False
+    inner, _ = _unlisted(field.element)
+    return inner, True
+
+
+# -- leaves ------------------------------------------------------------------------
+
+
+def _tested(leaf: Condition, place: _Place) -> Bson | None:
+    name = ".".join(leaf.path)
+    match leaf.operator:
+        case Op.EXISTS:
+            return {name: {"$type": _PRESENT}}
+        case Op.SIZE:
+            possible = 0 <= leaf.value < 2**31
+            return {name: {"$size": leaf.value}} if possible else {"$nor": [EVERYTHING]}
+        case Op.REG:
+            pattern = None if place.kind in _NATIVE else translated(leaf.value)
+            return None if pattern is None else {name: {"$regex": pattern}}
+        case _:
+            return _compared(leaf, place, name)
+
+
+def _compared(leaf: Condition, place: _Place, name: str) -> Bson | None:
+    values = leaf.value if leaf.operator is Op.IN else (leaf.value,)
+    kinds = {comparison_kind(leaf.kind, one) for one in values}
+    native = (kinds | {place.kind}) & _NATIVE
+    if place.kind is Kind.TUPLE or (native and kinds | {place.kind} != native):
+        return None
+    if not values:
+        return {"$nor": [EVERYTHING]}
+    if Kind.DATETIME in native:
+        return _dated(leaf, values, place, name)
+    try:
+        made = [_bound(comparison_kind(leaf.kind, one), one) for one in values]
+    except (_Unsaid, DBError):
+        return None
+    wanted = [one for one in made if one is not None]
+    if not wanted:
+        return {"$nor": [EVERYTHING]}
+    if leaf.operator is Op.IN:
+        return {name: {"$in": wanted}}
+    return {name: {_SYMBOL[leaf.operator]: wanted[0]}}
+
+
+class _Unsaid(Exception):
+    """MongoDB cannot compare with this value."""
+
+
+def _bound(kind: Kind, value: Any) -> Any:
+    """What a value is compared with; None: nothing is comparable with it.
+
+    :raises _Unsaid: it cannot be said.
+    """
+    key = key_function(kind)
+    if key is None or kind in (Kind.IPADDRESS, Kind.IPNETWORK):
+        raise _Unsaid
+    if key(value) is None:
+        return None
+    if kind in _NUMBERS:
+        return bson_number(value)
+    if isinstance(value, str) and not _is_text(value):
+        raise _Unsaid
+    return encoded_bytes(value) if kind is Kind.BYTES else value
+
+
+# -- ids ---------------------------------------------------------------------------
+
+
+def _of_id(leaf: Condition) -> Bson | None:
+    """A condition on the document's own id, which is a text for others."""
+    values = leaf.value if leaf.operator is Op.IN else (leaf.value,)
+    if leaf.operator is Op.EXISTS:
+        return EVERYTHING
+    if leaf.operator is Op.SIZE:
+        return {"$nor": [EVERYTHING]}
+    if leaf.operator is Op.REG:
+        return None
+    texts = [one for one in values if isinstance(one, str)]
+    if not texts:
+        return {"$nor": [EVERYTHING]}
+    if not all(map(_is_text, texts)) or leaf.kind not in _TEXTS:
+        return None
+    if leaf.operator in (Op.EQ, Op.IN):
+        return {"_id": {"$in": [bson_id(one) for one in texts]}}
+    return _id_range(leaf.operator, texts[0])
+
+
+def _id_range(operator: Op, text: str) -> Bson:
+    first = first_object_id(text + "\0" if operator in (Op.GT, Op.LTE) else text)
+    object_ids: Bson
+    if operator in (Op.GT, Op.GTE):
+        object_ids = {"_id": {"$gte": first}} if first else {"$nor": [EVERYTHING]}
+    else:
+        object_ids = {"_id": {"$lt": first} if first else {"$type": "objectId"}}
+    return {"$or": [{"_id": {_SYMBOL[operator]: text}}, object_ids]}
+
+
+# -- dates -------------------------------------------------------------------------
+
+
+def _rest_of(path: tuple[str, ...]) -> str:
+    """Where the microseconds of the date at ``path`` are."""
+    return ".".join((EXACT, *path, MICROSECONDS))
+
+
+def _dated(
+    leaf: Condition, values: Iterable[Any], place: _Place, name: str
+) -> Bson | None:
+    bounds = [found for one in values if (found := moment(one)) is not None]
+    if leaf.operator is Op.IN:
+        leaf = dataclasses.replace(leaf, operator=Op.EQ)
+    tests = [_date_test(leaf, one, place, name) for one in bounds]
+    return _joined("$or", tests)
+
+
+def _date_test(leaf: Condition, bound: Moment, place: _Place, name: str) -> Bson | None:
+    date, sign = DatetimeMS(bound.date), _SYMBOL[leaf.operator]
+    whole = bound.rest == 0 and not bound.at_an_end
+    if whole and leaf.operator in (Op.LT, Op.GTE):
+        return {name: {sign: date}}
+    if place.many:
+        return None
+    same = {"$and": [{name: {"$eq": date}}, _rest_test(leaf, bound.rest)]}
+    if leaf.operator is Op.EQ:
+        return same
+    return {"$or": [{name: {sign.removesuffix("e"): date}}, same]}
+
+
+def _rest_test(leaf: Condition, bound: int) -> Bson:
+    """The microseconds compared; where there are none they are 0."""
+    rest = _rest_of(leaf.path)
+    test = {rest: {_SYMBOL[leaf.operator]: bound}}
+    if not _PYTHON[leaf.operator](0, bound):
+        return test
+    return {"$or": [test, {rest: None}]}
+
+
+# -- patterns ----------------------------------------------------------------------
+
+_PIECE = re.compile(
+    r"""
+    (?P<atom> [^\\.^$|?*+()\[\]{}\ud800-\udfff\0] | \\[^A-Za-z0-9\s<>\x80-\U0010ffff\0]
+        | (?P<any> \. ) | \[\^?(?:[A-Za-z0-9_ ](?:-[A-Za-z0-9])?)+\] )
+    (?P<count> (?P<endless> [*+] ) | \? | \{[0-9]{1,2}(?:,[0-9]{1,2})?\} )?
+    """,
+    re.VERBOSE,
+)
+_THE_END = r"(?![\s\S])"
+
+
+def translated(pattern: str) -> str | None:
+    """The pattern for an engine that backtracks, matched from the start; None unless it
+    is simple enough to mean the same there and to be quick: plain characters, ``.``,
+    simple classes and counts, of which one at most without end in each alternative."""
+    branches = [_branch(one) for one in re.split(r"(?<!\\)\|", pattern)]
+    made = [one for one in branches if one is not None]
+    if len(made) < len(branches):
+        return None
+    # The prefix of a lone one leads MongoDB through an index.
+    return f"^{made[0]}" if len(made) == 1 else f"^(?:{'|'.join(made)})"
+
+
+def _branch(pattern: str) -> str | None:
+    pattern = pattern.removeprefix("^")
+    ended = pattern.endswith("$") and not pattern.endswith(r"\$")
+    body = pattern.removesuffix("$") if ended else pattern
+    pieces, at, endless = [], 0, 0
+    while at < len(body):
+        found = _PIECE.match(body, at)
+        if found is None or body[found.end() : found.end() + 1] in ("?", "+", "*"):
+            return None
+        endless += found["endless"] is not None
+        # Without flags a dot is any character but the line feed.
+        atom = "[^\n]" if found["any"] else found["atom"]
+        pieces.append(atom + (found["count"] or ""))
+        at = found.end()
+    return None if endless > 1 else "".join(pieces) + (_THE_END if ended else "")
+
+
+# -- limits ------------------------------------------------------------------------
+
+
+def is_small(tree: Filter) -> bool:
+    """Whether the filter keeps to MongoDB's limits: 48 MB a message, 100 levels."""
+    return _depth(tree) <= 20 and _weight(tree) <= 4_000_000
+
+
+def _depth(tree: Filter) -> int:
+    match tree:
+        case And(children) | Or(children):
+            return 1 + max(map(_depth, children), default=0)
+        case Not(child):
+            return 1 + _depth(child)
+        case Element(_, condition):
+            return 2 + _depth(condition)
+        case _:
+            return 1
+
+
+def _weight(tree: Filter) -> int:
+    """Bytes, about."""
+    match tree:
+        case And(children) | Or(children):
+            return sum(map(_weight, children))
+        case Not(child):
+            return _weight(child)
+        case Element(_, condition):
+            return 100 + 2 * _weight(condition)
+        case Condition(_, Op.IN | Op.NIN, values):
+            return 100 + sum(20 + _length(one) for one in values)
+        case Condition(_, _, value):
+            return 100 + _length(value)
+        case _:
+            return 50
+
+
+def _length(value: Any) -> int:
+    return 4 * len(value) if isinstance(value, str) else 40
