@@ -167,6 +167,11 @@ def connectors() -> list[type[DBConnector]]:
     ]
 
 
+def page_about(connector: type[DBConnector]) -> str:
+    remote = issubclass(connector, backo.DBRestfullConnector)
+    return "rest.md" if remote else "connectors.md"
+
+
 def options(function: Callable[..., object]) -> set[str]:
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     parameters = inspect.signature(function).parameters.values()
@@ -188,7 +193,7 @@ def options(function: Callable[..., object]) -> set[str]:
         (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
         (Item, "items.md"),
-        *((connector, "connectors.md") for connector in connectors()),
+        *((one, page_about(one)) for one in connectors()),
     ],
 )
 def test_every_option_is_documented(function: Callable[..., object], page: str) -> None:

@@ -26,6 +26,7 @@ OPTIONAL = [
     "rich",
     "starlette",
     "typer",
+    "urllib3",
     "uvicorn",
     "werkzeug",
 ]
