@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -187,9 +187,8 @@ class HttpClient:
         raise _Unanswered("too many redirects", sent=True)
 
     def _moved(self, call: "_Call", answer: Answer) -> "_Call":
-        url = urljoin(call.url, answer.headers.get("location", ""))
-        split = urlsplit(url)
-        if f"{split.scheme}://{split.netloc}" != self.origin:
+        url = _led(call.url, answer.headers.get("location", ""))
+        if url is None:
             raise self._failure(call, "it redirects to another server")
         if call.method != "GET" and answer.status not in _SAME_METHOD:
             raise self._failure(call, "it redirects what is no GET")
@@ -264,6 +263,22 @@ class _Call:
     def left(self) -> float:
         """Seconds until the caller waits no longer."""
         return self.deadline - time.monotonic()
+
+
+def _led(url: str, location: str) -> str | None:
+    """Where a redirect leads to, if it is the same server and nobody is named."""
+    try:
+        led = urljoin(url, location)
+        here, there = urlsplit(url), urlsplit(led)
+        same = _server(here) == _server(there) and there.username is None
+    except ValueError:
+        return None
+    return led if same else None
+
+
+def _server(url: SplitResult) -> tuple[str, str | None, int | None]:
+    usual = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.hostname, url.port or usual
 
 
 def _pause(attempt: int, call: _Call, answer: Answer | None = None) -> bool:

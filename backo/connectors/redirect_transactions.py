@@ -18,6 +18,7 @@ This leaves, and nothing can be done about it from here:
 from typing import TYPE_CHECKING
 
 from backo.connectors.recorded import Change, RecordedTransaction
+from backo.connectors.texts import Document
 from backo.errors import ChangedError, DBError, NotFoundError
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class RedirectTransaction(RecordedTransaction):
         """Whether what is deleted now is deleted at once."""
         self._deleted: list[str] = []
         self._gone: set[str] = set()
+
+    def note(self, _id: str, before: Document | None, after: Document | None) -> None:
+        # As it will be read again, to be told from what others change.
+        shown = None if after is None else self._store.schema().bare(after)
+        super().note(_id, before, shown)
 
     def mark(self) -> tuple[int, Removals]:
         return len(self.log), dict(self.removals)
