@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -37,8 +38,9 @@ def answer(status: int, body: Any = b"", **headers: str) -> bytes:
 class RawServer:
     """Answers by a script; None closes the connection without an answer."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, secure: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._secure = secure
         self.asked: list[Asked] = []
         self.over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -54,8 +56,10 @@ class RawServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), connection:
+            if self._secure is not None:
+                connection = self._secure.wrap_socket(connection, server_side=True)
+            with connection, connection.makefile("rb") as stream:
                 while not self.over.is_set() and (asked := _request(stream)):
                     self.asked.append(asked)
                     said = self.script(asked)
@@ -89,9 +93,11 @@ def _request(stream: Any) -> Asked | None:
 
 
 @contextlib.contextmanager
-def raw_server(script: Script) -> Iterator[RawServer]:
+def raw_server(
+    script: Script, secure: ssl.SSLContext | None = None
+) -> Iterator[RawServer]:
     """A server of its own, which is closed in the end."""
-    server = RawServer(script)
+    server = RawServer(script, secure)
     try:
         yield server
     finally:

@@ -6,13 +6,21 @@ import json
 import logging
 import multiprocessing
 import socket
+import ssl
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from urllib3.exceptions import InsecureRequestWarning
 
 from backo import (
     BackoError,
@@ -623,6 +631,67 @@ def test_a_write_is_not_turned_into_a_get(world: World) -> None:
     with pytest.raises(DBError):
         world.things(retries=0).create({})
     assert {one.method for one in world.server.asked} == {"PUT", "POST"}
+
+
+# --- Certificates -----------------------------------------------------------------
+
+
+def certificate(folder: Path) -> Path:
+    """A file with a key and its own certificate, of the name localhost."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    path = folder / "own.pem"
+    path.write_bytes(
+        key.private_bytes(
+            pem,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(pem)
+    )
+    return path
+
+
+def test_certificates_are_checked(tmp_path: Path) -> None:
+    own = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+
+    def got(host: str, verify: bool | str | None) -> str:
+        options: dict[str, Any] = {} if verify is None else {"validate_cert": verify}
+        store = Things(host=host, port=server.port, retries=0, timeout=3.0, **options)
+        try:
+            return str(store.get_by_id("a")["_id"])
+        finally:
+            store.close()
+
+    with raw_server(lambda asked: answer(200, {}), context) as server:
+        for host, verify in (("localhost", None), ("localhost", True)):
+            with pytest.raises(DBError, match="certificate"):
+                got(host, verify)
+        assert server.asked == []
+        assert got("localhost", str(own)) == "a"
+        # It is a certificate for another name.
+        with pytest.raises(DBError, match="certificate"):
+            got("127.0.0.1", str(own))
+        with pytest.warns(InsecureRequestWarning):
+            assert got("127.0.0.1", False) == "a"
+        with pytest.raises(DBError):
+            got("localhost", str(tmp_path / "absent.pem"))
 
 
 # --- Credentials ------------------------------------------------------------------
