@@ -12,6 +12,8 @@ from backo.action import Action
 from backo.backoffice import Backoffice
 from backo.collection import Collection
 from backo.connectors.base import DBConnector
+from backo.connectors.redirect import DBRedirect
+from backo.connectors.restfull import DBRestfullConnector
 from backo.connectors.sqlite import DBSqliteConnector
 from backo.connectors.yml import DBYmlConnector
 from backo.current_user import CurrentUser, current_user
@@ -87,6 +89,8 @@ __all__ = [
     "DBConnector",
     "DBError",
     "DBMongoConnector",
+    "DBRedirect",
+    "DBRestfullConnector",
     "DBSqliteConnector",
     "DBYmlConnector",
     "Datetime",

@@ -183,6 +183,8 @@ class Unit(Participants):
             _quietly(decider.release, decider.place)
 
     def _decide(self) -> None:
+        for transaction in self._joined.values():
+            transaction.settle()
         durable = [
             one for one in self._joined.values() if isinstance(one, DurableTransaction)
         ]

@@ -31,7 +31,6 @@ TEXT = Path(__file__).with_name("api_signatures.txt").read_text(encoding="utf-8"
 NOT_BUILT = {
     "BlobFile",
     "DBMongoConnector",
-    "DBRestfullConnector",
     "File",
     "FileBlobConnector",
     "FileConnector",

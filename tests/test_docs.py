@@ -166,7 +166,11 @@ def test_every_parameter_of_a_list_is_documented() -> None:
     assert names | operators | {"filter"} <= in_code(text_of("filters.md"))
 
 
-PAGE_OF = {"DBMongoConnector": "mongodb.md"}
+PAGE_OF = {
+    "DBMongoConnector": "mongodb.md",
+    "DBRedirect": "rest.md",
+    "DBRestfullConnector": "rest.md",
+}
 """The connectors that have a page of their own."""
 
 
@@ -175,6 +179,10 @@ def connectors() -> list[type[DBConnector]]:
     return [
         one for one in public if inspect.isclass(one) and issubclass(one, DBConnector)
     ]
+
+
+def page_about(connector: type[DBConnector]) -> str:
+    return PAGE_OF.get(connector.__name__, "connectors.md")
 
 
 def options(function: Callable[..., object]) -> set[str]:
@@ -198,7 +206,7 @@ def options(function: Callable[..., object]) -> set[str]:
         (Collection.migrate, "migrations.md"),
         (Collection.select, "filters.md"),
         (Item, "items.md"),
-        *((one, PAGE_OF.get(one.__name__, "connectors.md")) for one in connectors()),
+        *((one, page_about(one)) for one in connectors()),
     ],
 )
 def test_every_option_is_documented(function: Callable[..., object], page: str) -> None:

@@ -27,6 +27,7 @@ OPTIONAL = [
     "secantus",
     "starlette",
     "typer",
+    "urllib3",
     "uvicorn",
     "werkzeug",
 ]

@@ -12,7 +12,7 @@ from backo.errors import ConflictError, DBError, NotFoundError
 if TYPE_CHECKING:
     from backo.connectors.base import DBConnector
 
-__all__ = ["RecordedTransaction", "TurnTransaction", "restored"]
+__all__ = ["Change", "RecordedTransaction", "TurnTransaction", "restored"]
 
 
 class TurnTransaction[Entry](Transaction):
@@ -29,10 +29,10 @@ class TurnTransaction[Entry](Transaction):
         """Take back one change."""
         raise NotImplementedError
 
-    def mark(self) -> int:
+    def mark(self) -> Any:
         return len(self.log)
 
-    def go_back(self, mark: int) -> None:
+    def go_back(self, mark: Any) -> None:
         self.log.go_back(mark)
 
     def commit(self) -> None:

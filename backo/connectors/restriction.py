@@ -51,9 +51,9 @@ def guard(connector: "DBConnector") -> None:
 
 
 def _guarded_get(
-    connector: "DBConnector", get: Callable[[str], Document], _id: str
+    connector: "DBConnector", get: Callable[..., Document], _id: str, **options: Any
 ) -> Document:
-    document = get(_id)
+    document = get(_id, **options)
     if not _permits(connector, document):
         raise not_found(_id)
     return document
@@ -75,11 +75,15 @@ def _guarded_many(
 
 
 def _after_get(
-    connector: "DBConnector", change: Callable[..., Any], _id: str, *values: Any
+    connector: "DBConnector",
+    change: Callable[..., Any],
+    _id: str,
+    *values: Any,
+    **options: Any,
 ) -> Any:
     with connector._lock:
         connector.get_by_id(_id)
-        return change(_id, *values)
+        return change(_id, *values, **options)
 
 
 def _if_expected(

@@ -86,6 +86,11 @@ class Transaction(ABC):
         transaction began."""
         return True
 
+    def settle(self) -> None:
+        """Do now what the other side may still refuse: no store has decided anything
+        yet, and ``rollback`` may follow. Called once, before any ``commit``."""
+        return None
+
     @abstractmethod
     def commit(self) -> None:
         """Make what was written last."""

@@ -1,0 +1,72 @@
+"""Backoffices behind real HTTP servers, on ports of their own."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from flask import Flask
+from werkzeug.serving import make_server
+
+from backo import Backoffice
+
+__all__ = ["serving", "serving_app"]
+
+
+@contextmanager
+def serving(
+    office: Backoffice, adapter: str = "fastapi", **options: Any
+) -> Iterator[int]:
+    """The port at which ``office`` is served, without a prefix."""
+    if adapter == "flask":
+        app = Flask(office.name)
+        office.build_routes(app, **options)
+        with _flask(app) as port:
+            yield port
+        return
+    fast = FastAPI()
+    fast.include_router(office.router(**options))
+    with serving_app(fast) as port:
+        yield port
+
+
+@contextmanager
+def _flask(app: Flask) -> Iterator[int]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}
+    )
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def serving_app(app: Any) -> Iterator[int]:
+    """The port at which uvicorn serves an ASGI application."""
+    # asyncio sends small answers at once only where it sees that this is TCP.
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    with tcp as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        config = uvicorn.Config(
+            app, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, daemon=True
+        )
+        thread.start()
+        try:
+            # The socket listens already: what is asked too early waits in its queue.
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
