@@ -59,6 +59,7 @@ def test_every_snippet_runs(
         uri = request.getfixturevalue("mongo_database")
         monkeypatch.setenv("MONGO_URI", uri)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     assert run_page(page) > 0
 
 

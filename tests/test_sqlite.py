@@ -14,6 +14,7 @@ import pytest
 
 from backo.connectors.base import DBConnector, Query
 from backo.connectors.sqlite import DBSqliteConnector
+from backo.connectors.testing import PLAN
 from backo.errors import DBError, DuplicateIdError, PathNotFoundError
 from backo.query.filter import (
     ALWAYS,
@@ -29,9 +30,7 @@ from backo.query.filter import (
 )
 from backo.query.parse import parse_python, parse_sort
 from backo.schema.plan import ItemPlan, Kind
-from tests.conformance.conftest import INDEXES, make_plan
-
-PLAN = make_plan()
+from tests.conformance.conftest import INDEXES
 
 type Make = Callable[..., DBSqliteConnector]
 

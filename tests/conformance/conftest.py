@@ -1,8 +1,9 @@
 """The connectors that the conformance suite runs over."""
 
 import copy
+import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from backo.connectors.base import DBConnector, Document
 from backo.connectors.memory import DBMemoryConnector
 from backo.connectors.sqlite import DBSqliteConnector
+from backo.connectors.testing import ANY_ID, ANY_SHAPE, CHECKS, GIVEN_IDS, Check, Make
 from backo.connectors.yml import DBYmlConnector
 from backo.errors import DuplicateIdError, NotFoundError
-from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
 
 class SixMethods(DBConnector):
@@ -59,44 +60,7 @@ class SixMethods(DBConnector):
         return [copy.deepcopy(item) for item in tuple(self.items.values())]
 
 
-def leaf(name: str, kind: Kind, holder: str = "$", **kwargs: Any) -> FieldPlan:
-    return FieldPlan(name=name, path=f"{holder}.{name}", kind=kind, node=None, **kwargs)
-
-
-def make_plan() -> ItemPlan:
-    author = leaf(
-        "[*]",
-        Kind.DICT,
-        fields=(leaf("name", Kind.STRING), leaf("age", Kind.INT)),
-    )
-    address = (leaf("zip", Kind.STRING), leaf("city", Kind.STRING))
-    fields = (
-        leaf("_id", Kind.STRING),
-        leaf("title", Kind.STRING),
-        leaf("pages", Kind.INT),
-        leaf("price", Kind.FLOAT),
-        leaf("ok", Kind.BOOL),
-        leaf("when", Kind.DATETIME),
-        leaf("ip", Kind.IPADDRESS),
-        leaf("net", Kind.IPNETWORK),
-        leaf("tags", Kind.LIST, element=leaf("[*]", Kind.STRING)),
-        leaf("authors", Kind.LIST, element=author),
-        leaf("address", Kind.DICT, fields=address),
-        leaf("extra", Kind.FREEDICT),
-        leaf("it's odd", Kind.STRING),
-    )
-    root = FieldPlan(name="", path="$", kind=Kind.DICT, node=None, fields=fields)
-    return ItemPlan(name="books", root=root)
-
-
-@pytest.fixture
-def plan() -> ItemPlan:
-    return make_plan()
-
-
 INDEXES = ("$.title", "pages", "price", "ok", "when", "address.zip", "ip", "it's odd")
-
-type Make = Callable[..., DBConnector]
 
 CONNECTORS: dict[str, Callable[[Path], Make]] = {
     "memory": lambda folder: DBMemoryConnector,
@@ -117,31 +81,42 @@ CONNECTORS: dict[str, Callable[[Path], Make]] = {
 }
 
 
-@pytest.fixture(params=CONNECTORS)
-def connector_factory(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    plan: ItemPlan,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Make]:
-    """Makes bound connectors of one sort, all over the same store."""
-    # The tests cut no power, and waiting for the disk is most of their time.
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    make = CONNECTORS[request.param](tmp_path / "store")
-    made: list[DBConnector] = []
+GIVEN_FORM: frozenset[str] = frozenset()
+"""Connectors whose ids are all of one form."""
+GIVEN_SHAPE: frozenset[str] = frozenset()
+"""Connectors that keep only what the schema allows."""
+MAKES_IDS: frozenset[str] = frozenset()
+"""Connectors whose store alone makes ids."""
 
-    def bound(**kwargs: Any) -> DBConnector:
-        connector = make(**kwargs)
-        connector.bind(plan)
-        made.append(connector)
-        return connector
+KNOWN_GAPS: dict[tuple[str, str], str] = {}
+"""Why a connector fails a check, by the names of both."""
 
-    yield bound
-    for connector in made:
-        connector.close()
+
+def checks_for(name: str) -> list[Check]:
+    """All that the connector of this name must pass."""
+    groups = [
+        CHECKS,
+        () if name in MAKES_IDS else GIVEN_IDS,
+        () if name in MAKES_IDS | GIVEN_FORM else ANY_ID,
+        () if name in GIVEN_SHAPE else ANY_SHAPE,
+    ]
+    return list(itertools.chain.from_iterable(groups))
+
+
+def checked() -> list[Any]:
+    """Each connector with each check that is for it, as parameters of a test."""
+    return [_param(name, check) for name in CONNECTORS for check in checks_for(name)]
+
+
+def _param(name: str, check: Check) -> Any:
+    reason = KNOWN_GAPS.get((name, check.__name__))
+    marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+    return pytest.param(name, check, marks=marks)
 
 
 @pytest.fixture
-def connector(connector_factory: Make) -> DBConnector:
-    """One connector with an empty store."""
-    return connector_factory()
+def make(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes connectors of the sort ``store``, all over the same folder."""
+    # The tests cut no power, and waiting for the disk is most of their time.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    return CONNECTORS[store](tmp_path / "store")

@@ -27,11 +27,12 @@ from backo import (
     Selection,
     String,
 )
+from backo.connectors.testing import Make
 from backo.query.filter import predicate
 from backo.query.parse import parse_json
 from backo.schema.compiler import compile_item
 from backo.schema.plan import ItemPlan
-from tests.conformance.conftest import CONNECTORS, Make
+from tests.conformance.conftest import CONNECTORS
 from tests.http.asking import asking
 
 type Document = dict[str, Any]
