@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import batched
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import IndexModel, MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from backo.connectors.base import Capabilities, DBConnector, Query
 from backo.connectors.decisions import remote_deciders
@@ -29,7 +29,13 @@ from backo.connectors.mongo_filters import Translator, is_small
 from backo.connectors.mongo_transactions import Decider, MongoTransaction
 from backo.connectors.texts import Document, checked_id, not_found, same_document
 from backo.connectors.transactions import Transaction, active
-from backo.errors import DBError, DuplicateIdError, PathNotFoundError, SSyntaxError
+from backo.errors import (
+    DBError,
+    DuplicateIdError,
+    PathNotFoundError,
+    SSyntaxError,
+    TransientError,
+)
 from backo.log import log_system
 from backo.query.filter import (
     ALWAYS,
@@ -97,6 +103,7 @@ class DBMongoConnector(DBConnector):
         self.collection = collection
         self.indexes = tuple(indexes)
         self._deployment = shared(connection_string, options)
+        self._deployment.connectors.add(self)
         self._decider = Decider(self._deployment, self._database)
         remote_deciders[self._decider.address.place] = self._decider
         self._translator = Translator(self.plan)
@@ -347,14 +354,16 @@ class DBMongoConnector(DBConnector):
         with self._making:
             if self._made:
                 return
-            if self._wanted:
-                with translated():
-                    try:
+            with translated():
+                with suppress(CollectionInvalid):
+                    collection.database.create_collection(collection.name)
+                try:
+                    if self._wanted:
                         collection.create_indexes([IndexModel(x) for x in self._wanted])
-                    except OperationFailure as error:
-                        _log.error("%s: no indexes: %s", collection.full_name, error)
-            if self._deployment.transactions:
-                self._decider.make()
+                    if self._deployment.transactions:
+                        self._decider.make()
+                except OperationFailure as error:
+                    _log.error("%s: no indexes: %s", collection.full_name, error)
             self._made = True
 
     # transactions
@@ -368,7 +377,9 @@ class DBMongoConnector(DBConnector):
         """A transaction of MongoDB where it has them."""
         if not self._deployment.transactions:
             return super().begin(timeout)
-        self._kept()
+        # What is made after it has begun would be in its way.
+        for connector in list(self._deployment.connectors):
+            connector._kept()
         return MongoTransaction(self._deployment, self._database)
 
     def raw(self, key: Any, session: ClientSession | None) -> Raw | None:
@@ -430,14 +441,19 @@ class DBMongoConnector(DBConnector):
     ) -> Iterator[tuple[Collection[Raw], ClientSession | None]]:
         """Around a write to the document with this key; None: to all of them."""
         transaction = self.join()
-        with translated():
-            if not isinstance(transaction, MongoTransaction):
+        if not isinstance(transaction, MongoTransaction):
+            with translated():
                 yield self._kept(), None
-                return
-            keys = [key] if key is not None else self._keys(transaction.session)
-            for one in keys:
-                transaction.touch(self, one)
-            yield self._kept(), transaction.session
+            return
+        try:
+            with translated():
+                session = transaction.session
+                for one in [key] if key is not None else self._keys(session):
+                    transaction.touch(self, one)
+                yield self._kept(), session
+        except TransientError:
+            transaction.lost = True
+            raise
 
     def _keys(self, session: ClientSession) -> list[Any]:
         return [

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,9 +32,10 @@ DEFAULTS: Mapping[str, Any] = {
     "appname": "backo",
     "connectTimeoutMS": 5_000,
     "serverSelectionTimeoutMS": 5_000,
-    "timeoutMS": 20_000,
 }
-"""What the driver would wait for longer, or without end."""
+"""What the driver would wait for longer."""
+ENDLESS: Mapping[str, Any] = {"socketTimeoutMS": 20_000, "waitQueueTimeoutMS": 10_000}
+"""What it would wait for without end, unless it is given ``timeoutMS``."""
 
 type Client = MongoClient[dict[str, Any]]
 
@@ -49,6 +51,8 @@ class Deployment:
         self._pid = os.getpid()
         self._client: Client | None = None
         self._users: set[int] = set()
+        self.connectors: weakref.WeakSet[Any] = weakref.WeakSet()
+        """All that were made for it, used or not."""
         self._transactions: bool | None = None
 
     @property
@@ -83,10 +87,12 @@ class Deployment:
             part.partition("=")[0].lower()
             for part in urlsplit(self.connection_string).query.split("&")
         }
-        given = {key: one for key, one in DEFAULTS.items() if key.lower() not in asked}
+        limits = DEFAULTS if "timeoutms" in asked else {**DEFAULTS, **ENDLESS}
+        given = {key: one for key, one in limits.items() if key.lower() not in asked}
         try:
-            return MongoClient(self.connection_string, **given, **self._options)
-        except (PyMongoError, ValueError, TypeError) as error:
+            with warnings.catch_warnings(action="error", category=UserWarning):
+                return MongoClient(self.connection_string, **given, **self._options)
+        except (PyMongoError, ValueError, TypeError, UserWarning) as error:
             # Its text may have the password in it.
             problem = f"MongoDB: {type(error).__name__}: the connection is not declared"
             raise DBError(f"{problem} as pymongo takes it") from None

@@ -75,6 +75,8 @@ class MongoTransaction(DurableTransaction):
         self._marks = 0
         self._touched: dict[tuple[DBMongoConnector, Any], None] = {}
         self._committed = False
+        self.lost = False
+        """Whether MongoDB has undone it: others were in the way."""
         self._prepared: list[tuple[_Change, Raw | None]] | None = None
 
     def touch(self, connector: "DBMongoConnector", key: Any) -> None:
@@ -95,7 +97,8 @@ class MongoTransaction(DurableTransaction):
         return len(self._log)
 
     def go_back(self, mark: int) -> None:
-        self._log.go_back(mark)
+        if not self.lost:
+            self._log.go_back(mark)
 
     def keep(self, mark: int) -> None:
         self._marks -= 1
@@ -127,6 +130,8 @@ class MongoTransaction(DurableTransaction):
     def _commit(self) -> None:
         """Commit, by the driver's protocol: again while it is not known whether it
         was, and not at all when MongoDB has undone it."""
+        if self.lost:
+            raise TransientError("MongoDB has undone the transaction")
         for left in reversed(range(_TRIES)):
             try:
                 with translated():
@@ -213,10 +218,9 @@ class Decider(RemoteDecider):
 
     def make(self) -> None:
         """Make the collection: a transaction should not have to."""
-        with translated():
-            self._units.create_index(
-                [("undone", ASCENDING)], expireAfterSeconds=_REMEMBERED
-            )
+        self._units.create_index(
+            [("undone", ASCENDING)], expireAfterSeconds=_REMEMBERED
+        )
 
     def note(
         self, unit: str, others: Sequence[Address], session: ClientSession
