@@ -191,6 +191,7 @@ class _Failing:
         self.number = number
         self.after = after
         self.calls: list[str] = []
+        self.failed: str | None = None
 
     @contextmanager
     def __call__(self, connector: DBConnector) -> Iterator[None]:
@@ -211,6 +212,8 @@ class _Failing:
         self.calls.append(name)
         # A connector may call itself.
         failing = len(self.calls) == self.number
+        if failing:
+            self.failed = name
         if failing and not self.after:
             raise DBError("injected")
         try:
@@ -228,7 +231,7 @@ def _fails_at_every_call(make: Make, *, after: bool) -> None:
         failing = _Failing(number, after=after)
         with failing(connector):
             done = _unit(connector, one, other)
-        lost = after and connector.makes_ids and failing.calls[-1:] == ["create"]
+        lost = after and connector.makes_ids and failing.failed == "create"
         if not done and not lost:
             all_agree(_contents(connector), before, f"undone after {failing.calls}")
         elif lost:
