@@ -113,6 +113,11 @@ class DropsNulls(SixMethods):
         return super().create({k: v for k, v in o.items() if v is not None})
 
 
+class CutsNames(SixMethods):
+    def create(self, o: Document) -> str:
+        return super().create({k.partition("\0")[0]: v for k, v in o.items()})
+
+
 class RoundsNumbers(SixMethods):
     def create(self, o: Document) -> str:
         kept = {
@@ -370,7 +375,9 @@ WRONG: list[tuple[type[DBConnector], str]] = [
     (DropsEmptyLists, "documents_come_back_as_they_were"),
     (DropsNulls, "any_document_comes_back_as_it_was"),
     (RoundsNumbers, "documents_come_back_as_they_were"),
-    (RoundsNumbers, "random_queries_of_any_shape_find_what_they_mean"),
+    (RoundsNumbers, "random_filters_of_any_shape_find_what_they_mean"),
+    (CutsNames, "fields_may_have_any_names"),
+    (Unordered, "random_sorts_of_any_shape_order_as_they_mean"),
     (ForgetsToDrop, "drop_deletes_all"),
     (IgnoresTheRestriction, "a_restriction_hides_documents"),
     (IgnoresTheRestriction, "a_restriction_may_be_an_or_beside_the_query"),

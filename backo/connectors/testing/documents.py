@@ -113,9 +113,17 @@ def book(**fields: Any) -> Document:
 
 def random_documents(seed: int, count: int) -> list[Document]:
     """Documents without ids, as backo makes them of what the schema lets pass: each
-    field is set, null or absent, whatever is in it is of its type."""
+    field is set, null or absent, whatever is in it is of its type. Something is set in
+    the Dict, as an empty one means as little as none."""
     chance = chances(seed)
-    return [_document(chance) for _ in range(count)]
+    return [_addressed(chance, _document(chance)) for _ in range(count)]
+
+
+def _addressed(chance: random.Random, document: Document) -> Document:
+    address = document["address"]
+    if all(one is None for one in address.values()):
+        address["row"] = value_of(chance, Kind.INT)
+    return document
 
 
 _FIELDS: Mapping[str, Kind] = MappingProxyType(

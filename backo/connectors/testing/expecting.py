@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from backo.connectors.testing.fields import PLAN
 from backo.connectors.texts import Document
 from backo.query.compare import same
+from backo.schema.plan import Kind
 
 __all__ = ["agree", "all_agree", "equal", "expect", "refused"]
 
+_EMPTY: Document = {one.name: {} for one in PLAN.fields if one.kind is Kind.DICT}
 _SHOWN = 2_000
 """Characters of a value that a message shows."""
 
@@ -24,8 +27,10 @@ def equal(found: object, wanted: object, about: str) -> None:
 
 
 def agree(found: Document, wanted: Document, about: str) -> None:
-    """:raises AssertionError: the documents differ in more than null and absent."""
-    expect(same(wanted, found), f"{about}: {_shown(found)} is not {_shown(wanted)}")
+    """:raises AssertionError: the documents differ in more than what means the same:
+    null and absent, and for a Dict of the schema empty and absent."""
+    alike = same({**_EMPTY, **wanted}, {**_EMPTY, **found})
+    expect(alike, f"{about}: {_shown(found)} is not {_shown(wanted)}")
 
 
 def all_agree(

@@ -1,6 +1,6 @@
 """Checks that filters, sorts and pages mean what they mean in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from backo.connectors.base import DBConnector, Document, Query
 from backo.connectors.testing.documents import any_documents, random_documents
@@ -48,13 +48,31 @@ def no_documents_are_found_where_there_are_none(make: Make) -> None:
 
 
 @checks.any_shape
-def random_queries_of_any_shape_find_what_they_mean(make: Make) -> None:
+def random_filters_of_any_shape_find_what_they_mean(make: Make) -> None:
     connector = make()
+    for stored, queries in _of_any_shape(connector):
+        unsorted = (Query(one.filter, (), one.skip, one.limit) for one in queries)
+        finds_what_they_mean(connector, stored, unsorted)
+
+
+@checks.any_shape
+def random_sorts_of_any_shape_order_as_they_mean(make: Make) -> None:
+    connector = make()
+    for stored, queries in _of_any_shape(connector):
+        for query in queries:
+            wanted = ids(order(stored, query.sort))
+            found = ids(connector.find(Query(sort=query.sort)))
+            equal(found, wanted, f"{query.sort}")
+
+
+def _of_any_shape(
+    connector: DBConnector,
+) -> Iterator[tuple[list[Document], list[Query]]]:
     for number in range(8):
         stored = _anew(connector, any_documents(number, _DOCUMENTS), number)
         names = ids(stored)
-        finds_what_they_mean(connector, stored, any_queries(number, 250, names))
-        finds_what_they_mean(connector, stored, random_queries(number, 50, names))
+        own = random_queries(number, 50, names)
+        yield stored, [*any_queries(number, 250, names), *own]
 
 
 @checks.any_shape
