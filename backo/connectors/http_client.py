@@ -395,3 +395,11 @@ class _Adapter(HTTPAdapter):
             "http": _Pool,
             "https": _SecurePool,
         }
+
+    def close(self) -> None:
+        # Else they are closed when nothing refers to them: no frame of an error either.
+        pools = self.poolmanager.pools
+        for key in pools.keys():
+            if (pool := pools.get(key)) is not None:
+                pool.close()
+        super().close()
