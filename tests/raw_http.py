@@ -77,6 +77,7 @@ class RawServer:
             socket.create_connection(("127.0.0.1", self.port)).close()
         for thread in self._threads:
             thread.join(10)
+            assert not thread.is_alive(), "a connection is still open"
         self._listening.close()
 
 

@@ -31,6 +31,7 @@ from backo.query.strict import strict_loads
 __all__ = [
     "Answer",
     "TooLargeError",
+    "code_of",
     "decompressed",
     "faulty_paths",
     "gathered",
@@ -139,6 +140,11 @@ def refusal(answer: Answer, what: str, scrub: Callable[[str], str]) -> Exception
     told = _Told(answer, what, scrub)
     make = _BY_STATUS.get(answer.status)
     return told.failure() if make is None else make(told)
+
+
+def code_of(answer: Answer) -> object:
+    """The code of the problem that the answer describes, if it does."""
+    return _problem(answer).get("code")
 
 
 def faulty_paths(answer: Answer) -> frozenset[str]:

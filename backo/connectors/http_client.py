@@ -315,13 +315,20 @@ def _never_sent(error: Exception) -> bool:
 
 def _reason(error: Exception, call: _Call) -> str:
     """What went wrong, in words that hold nothing of the request."""
-    if call.left() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
+    if call.left() <= 0 or any(isinstance(one, TimeoutError) for one in _behind(error)):
         return "no answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "no secure connection: the certificate or the protocol is refused"
     if _never_sent(error):
         return "no connection"
-    return f"the answer cannot be read ({type(error).__name__})"
+    return f"no whole answer ({type(error).__name__})"
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 # -- time --------------------------------------------------------------------------
@@ -339,6 +346,15 @@ def _until(deadline: float, timeout: float) -> Iterator[None]:
         _bounds.reset(token)
 
 
+def _left() -> float:
+    """Seconds to wait for what comes next. :raises TimeoutError: none are left."""
+    deadline, timeout = _bounds.get()
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the answer takes too long")
+    return min(left, timeout)
+
+
 class _Timed(io.RawIOBase):
     """What a socket gives until the deadline: a timeout of the socket alone begins
     again with each byte, also with those of headers."""
@@ -351,11 +367,7 @@ class _Timed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        deadline, timeout = _bounds.get()
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self._sock.settimeout(min(left, timeout))
+        self._sock.settimeout(_left())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -370,11 +382,20 @@ class _Response(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
+    """Whose every send ends in time, too: one that is used again has the time that was
+    left when it was read last."""
+
     response_class = _Response
 
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_left())
+        super().send(data)
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same with TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -395,3 +416,11 @@ class _Adapter(HTTPAdapter):
             "http": _Pool,
             "https": _SecurePool,
         }
+
+    def close(self) -> None:
+        # Else they are closed when nothing refers to them: no frame of an error either.
+        pools = self.poolmanager.pools
+        for key in pools.keys():
+            if (pool := pools.get(key)) is not None:
+                pool.close()
+        super().close()

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from backo.connectors.base import Capabilities, Query
 from backo.connectors.embedded import EmbeddedConnector
 from backo.connectors.etags import SeenItems
-from backo.connectors.http_answers import Answer
+from backo.connectors.http_answers import Answer, code_of
 from backo.connectors.redirect_lists import (
     RefusedFilterError,
     RemoteList,
@@ -32,6 +32,7 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Never,
     Op,
     SortKey,
     all_of,
@@ -185,10 +186,18 @@ class DBRedirect(DBRestfullConnector):
         )
         if answer.status == 412:
             return False
-        if answer.status == 404 and not answer.doubtful:
-            raise self.refused("DELETE", answer)
+        if answer.status == 404:
+            error = self.refused("DELETE", answer)
+            if not (answer.doubtful and isinstance(error, NotFoundError)):
+                raise error
         # Not there, and the first try was never answered: it was that one.
         return True
+
+    def refused(self, method: str, answer: Answer) -> Exception:
+        if answer.status in (404, 410) and code_of(answer) != "not_found":
+            # Whoever says so knows nothing of items: the path is wrong.
+            return DBError(f"{method} {self._uri}: no such collection")
+        return super().refused(method, answer)
 
     def etag_of(self, _id: str) -> str | None:
         """The ETag of the item as it is now. :raises NotFoundError:"""
@@ -328,6 +337,8 @@ class DBRedirect(DBRestfullConnector):
 
     def find_pushed(self, query: Query) -> list[Document]:
         removed, tree = self._removed(), query.filter
+        if isinstance(tree, Never):
+            return []
         try:
             if not removed:
                 page = self._list.page(query)
@@ -343,7 +354,7 @@ class DBRedirect(DBRestfullConnector):
         return kept[query.skip : query.skip + query.limit if query.limit else None]
 
     def count_pushed(self, tree: Filter) -> int:
-        if not self._removed():
+        if not self._removed() and not isinstance(tree, Never):
             try:
                 return self._list.total(tree)
             except RefusedFilterError:

@@ -13,6 +13,7 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Never,
     Not,
     Op,
     Or,
@@ -84,6 +85,8 @@ def filter_json(tree: Filter) -> dict[str, Any]:
     match tree:
         case Always():
             return {}
+        case Never():
+            return {"$or": []}
         case And(children):
             return {"$and": [filter_json(one) for one in children]}
         case Or(children):
@@ -223,12 +226,19 @@ def _bare_value(value: Any, field: FieldPlan | None) -> Any:
 
 
 def _sendable(document: Document, field: FieldPlan) -> Document:
-    values = (
-        (name, _sendable_value(value, field.field(name)))
-        for name, value in document.items()
-        if not _is_read_only(field.field(name))
-    )
-    return {name: value for name, value in values if value is not None}
+    said = {}
+    for name, value in document.items():
+        child = field.field(name)
+        if not _is_read_only(child):
+            sent = _sendable_value(value, child)
+            unset = sent is None or (sent == {} and _is_dict(child))
+            if not unset:
+                said[name] = sent
+    return said
+
+
+def _is_dict(field: FieldPlan | None) -> bool:
+    return field is None or field.kind is Kind.DICT
 
 
 def _sendable_value(value: Any, field: FieldPlan | None) -> Any:

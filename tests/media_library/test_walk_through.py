@@ -1,7 +1,6 @@
 """The README of the media library is true, under both frameworks."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,44 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.media_library.serving import address, environment, served
-from tests.running_example import PATIENCE
-from tests.snippets import code_blocks, commands, is_like
+from tests.running_example import walk_through
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "examples" / "media_library" / "README.md"
-END = "=== the end of it ==="
-
-
-def shell(folder: Path, script: str) -> str:
-    if shutil.which("curl") is None:
-        pytest.skip("needs curl")
-    done = subprocess.run(
-        ["bash"],
-        input=script,
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    return done.stdout
 
 
 @pytest.mark.parametrize("flask", [[], ["--flask"]], ids=["fastapi", "flask"])
 def test_every_command_of_the_readme_prints_what_it_says(
     tmp_path: Path, flask: list[str]
 ) -> None:
-    pages = [text for language, text in code_blocks(README) if language == "console"]
-    told = [one for page in pages for one in commands(page)]
-    assert len(told) > 30
     with served(tmp_path / "data", *flask, "--port", "0") as said:
-        script = "".join(f"{command}\necho '{END}'\n" for command, _ in told)
-        script = script.replace("http://127.0.0.1:8000", address(said))
-        printed = shell(tmp_path, script).split(END)
-    for (command, expected), actual in zip(told, printed, strict=False):
-        assert is_like(actual, expected), f"$ {command}\n{actual}"
-    assert printed[len(told) :] == ["\n"]
+        addresses = {"http://127.0.0.1:8000": address(said)}
+        told = walk_through(README, tmp_path, environment(tmp_path), addresses)
+    assert told > 30
 
 
 def test_a_port_in_use_is_told(tmp_path: Path) -> None:
