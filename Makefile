@@ -14,6 +14,9 @@ help: ## list the commands
 demo: $(READY) ## serve the bookcase on 127.0.0.1 (PORT, 8000 else)
 	@$(PYTHON) -m examples.bookcase $(ARGS)
 
+# Compiled once, whatever the environment says, and not in each of a thousand processes.
+test: export PYTHONDONTWRITEBYTECODE =
+test: export PYTHONPYCACHEPREFIX = $(CURDIR)/.pytest_cache/bytecode
 test: $(READY) ## run all tests, on every processor
 	$(PYTHON) -m pytest --numprocesses logical --dist worksteal $(ARGS)
 

@@ -1,16 +1,21 @@
 """What schemathesis is told to know about our documents: SCHEMATHESIS_HOOKS names this
-module. No check is changed here, only what is generated."""
+module. No check is changed here, only what is generated, and where it is sent: to the
+server that OTHER_SERVER names, too."""
 
 import ipaddress
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
 
-__all__ = ["before_load_schema"]
+__all__ = ["before_load_schema", "the_other_server"]
 
 type Schema = dict[str, Any]
+
+OTHER_SERVER = os.environ["OTHER_SERVER"]
+"""The URL of the same backoffice behind the other framework."""
 
 
 def _patterns() -> st.SearchStrategy[str]:
@@ -30,6 +35,13 @@ def _networks() -> st.SearchStrategy[str]:
     return st.tuples(addresses, st.integers(0, 32)).map(
         lambda pair: str(ipaddress.ip_network(f"{pair[0]}/{pair[1]}", strict=False))
     )
+
+
+@schemathesis.check
+def the_other_server(context: Any, response: Any, case: Any) -> None:
+    """It is asked the same, and all checks hold for its answer too."""
+    again = case.derive(keep_auth=True)
+    again.call_and_validate(base_url=OTHER_SERVER, excluded_checks=[the_other_server])
 
 
 schemathesis.openapi.format("regex", _patterns())

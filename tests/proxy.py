@@ -1,0 +1,201 @@
+"""A TCP proxy that misbehaves as it is told, while it runs.
+
+What it is told holds for the connections that are open and for those to come.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import enum
+import os
+import threading
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+__all__ = ["Proxy", "proxied"]
+
+HOST = "127.0.0.1"
+_CHUNK = 65536
+_PATIENCE = 10
+"""Seconds after which the proxy must have done what it is told."""
+
+
+class _Fault(enum.Enum):
+    NONE = enum.auto()
+    DELAY = enum.auto()
+    CUT = enum.auto()
+    GARBAGE = enum.auto()
+    SILENCE = enum.auto()
+    REFUSE = enum.auto()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    fault: _Fault = _Fault.NONE
+    seconds: float = 0
+    size: int = 0
+
+
+class Proxy:
+    """Listens on ``port`` of 127.0.0.1, and passes on to ``port`` of ``server``."""
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self.server = server
+        self.port = 0
+        self.accepted = 0
+        """Connections since it began."""
+        self._told = _Told()
+        self._writers: set[StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
+        self._thread.start()
+        self._do(self._listen())
+
+    # -- what it can be told -----------------------------------------------------------
+
+    def passes(self) -> None:
+        """Pass on everything, as in the beginning."""
+        self._tell(_Told())
+
+    def delays(self, seconds: float) -> None:
+        """Pass on what the server says so much later."""
+        self._tell(_Told(_Fault.DELAY, seconds=seconds))
+
+    def cuts_now(self) -> None:
+        """End all connections, and go on as before."""
+        self._do(self._abort())
+
+    def cuts_after(self, size: int) -> None:
+        """Of what the server says from now on pass ``size`` bytes, then end; on each
+        connection."""
+        self._tell(_Told(_Fault.CUT, size=size))
+
+    def sends_garbage(self) -> None:
+        """Send as many random bytes in the place of what the server says."""
+        self._tell(_Told(_Fault.GARBAGE))
+
+    def says_nothing(self) -> None:
+        """Accept connections, and pass nothing on."""
+        self._tell(_Told(_Fault.SILENCE))
+
+    def refuses(self) -> None:
+        """End all connections and accept none, until told otherwise."""
+        self._tell(_Told(_Fault.REFUSE))
+
+    def close(self) -> None:
+        """End, with all connections; no thread is left."""
+        self._do(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # -- in its thread -----------------------------------------------------------------
+
+    def _do(self, what: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(_PATIENCE)
+
+    def _tell(self, told: _Told) -> None:
+        self._do(self._become(told))
+
+    async def _become(self, told: _Told) -> None:
+        self._told = told
+        if told.fault is _Fault.REFUSE:
+            await self._deafen()
+            await self._abort()
+        elif self._listening is None:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        self._listening = await asyncio.start_server(self._serve, HOST, self.port)
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def _deafen(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    async def _abort(self) -> None:
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def _end(self) -> None:
+        await self._deafen()
+        await self._abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        try:
+            with contextlib.suppress(OSError):
+                await self._between(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
+            self._tasks.discard(task)
+
+    async def _between(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Pass on both ways, until one of the ends is closed."""
+        their_reader, their_writer = await asyncio.open_connection(*self.server)
+        self._writers.add(their_writer)
+        ways = [
+            asyncio.ensure_future(self._asks(reader, their_writer)),
+            asyncio.ensure_future(self._answers(their_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            their_writer.transport.abort()
+            self._writers.discard(their_writer)
+
+    async def _asks(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while chunk := await reader.read(_CHUNK):
+            if self._told.fault is not _Fault.SILENCE:
+                writer.write(chunk)
+                await writer.drain()
+
+    async def _answers(self, reader: StreamReader, writer: StreamWriter) -> None:
+        told, left = self._told, self._told.size
+        while chunk := await reader.read(_CHUNK):
+            if told is not self._told:
+                told, left = self._told, self._told.size
+            if told.fault is _Fault.CUT:
+                chunk, left = chunk[:left], left - len(chunk)
+            writer.write(await self._changed(chunk))
+            await writer.drain()
+            if told.fault is _Fault.CUT and left <= 0:
+                # What is aborted loses what is not yet sent.
+                writer.close()
+                await writer.wait_closed()
+                return
+
+    async def _changed(self, chunk: bytes) -> bytes:
+        match self._told.fault:
+            case _Fault.DELAY:
+                await asyncio.sleep(self._told.seconds)
+            case _Fault.GARBAGE:
+                return os.urandom(len(chunk))
+            case _Fault.SILENCE:
+                return b""
+        return chunk
+
+
+@contextlib.contextmanager
+def proxied(server: tuple[str, int]) -> Iterator[Proxy]:
+    """A proxy before ``(host, port)``, which ends with the block."""
+    proxy = Proxy(server)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
