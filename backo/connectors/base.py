@@ -178,6 +178,12 @@ class DBConnector(ABC):
         """
         return RecordedTransaction(self, timeout)
 
+    @property
+    def records(self) -> bool:
+        """Whether its transactions are of recorded undo: single writes wait for their
+        end too."""
+        return type(self).begin is DBConnector.begin
+
     def joined(self) -> Transaction | None:
         """The transaction of the unit in progress here, if it has one here."""
         unit = active()

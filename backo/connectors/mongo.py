@@ -373,6 +373,10 @@ class DBMongoConnector(DBConnector):
             return self._deployment.place
         return super().transaction_place()
 
+    @property
+    def records(self) -> bool:
+        return not self._deployment.transactions
+
     def begin(self, timeout: float) -> Transaction:
         """A transaction of MongoDB where it has them."""
         if not self._deployment.transactions:

@@ -46,12 +46,12 @@ from backo.query.filter import (
 )
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
-__all__ = ["EVERYTHING", "NOTHING", "Translator", "is_small"]
+__all__ = ["Translator", "is_small"]
 
 type Bson = dict[str, Any]
 
-EVERYTHING: Bson = {}
-NOTHING: Bson = {"_id": {"$in": []}}
+_ALWAYS: Bson = {}
+_NEVER: Bson = {"$nor": [_ALWAYS]}
 
 _NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
 _TEXTS = frozenset({Kind.STRING, Kind.URL})
@@ -152,9 +152,9 @@ class Translator:
         """The filter on a document, or on an element that ``base`` describes."""
         match tree:
             case Always():
-                return EVERYTHING
+                return _ALWAYS
             case Never():
-                return {"$nor": [EVERYTHING]}
+                return _NEVER
             case And(children):
                 return _joined("$and", [self._tree(one, base) for one in children])
             case Or(children):
@@ -194,6 +194,8 @@ class Translator:
         wanted = [one for one in tests if one is not None]
         if len(wanted) < len(tests):
             return None
+        if _NEVER in wanted:
+            return _NEVER
         together = _merged(wanted)
         if together is None:
             return None
@@ -222,16 +224,20 @@ def _element_test(leaf: Filter, place: _Place, translator: Translator) -> Bson |
 
 def _merged(tests: list[Bson]) -> Bson | None:
     """All of them at once on one element; None if some are about the element and some
-    about its members, or two use one operator."""
-    if len(tests) == 1:
-        return tests[0]
-    operators = [key for one in tests for key in one]
-    about_it = [key.startswith("$") and key not in _JOINTS for key in operators]
-    if not any(about_it):
-        return {"$and": tests}
-    if not all(about_it) or len(set(operators)) < len(operators):
+    about its members, or two use one operator on the same."""
+    keys = [key for one in tests for key in one]
+    about_it = [key.startswith("$") for key in keys]
+    if any(key in _JOINTS for key in keys) or (any(about_it) and not all(about_it)):
         return None
-    return {key: value for one in tests for key, value in one.items()}
+    together: Bson = {}
+    for key, test in (pair for one in tests for pair in one.items()):
+        if key not in together:
+            together[key] = test
+        elif any(about_it) or together[key].keys() & test.keys():
+            return None
+        else:
+            together[key] = together[key] | test
+    return together
 
 
 _JOINTS = frozenset({"$and", "$or", "$nor"})
@@ -243,7 +249,7 @@ def _joined(word: str, parts: list[Bson | None]) -> Bson | None:
     if len(made) < len(parts):
         return None
     if not made:
-        return EVERYTHING if word == "$and" else {"$nor": [EVERYTHING]}
+        return _ALWAYS if word == "$and" else _NEVER
     return made[0] if len(made) == 1 and word != "$nor" else {word: made}
 
 
@@ -295,7 +301,7 @@ def _tested(leaf: Condition, place: _Place) -> Bson | None:
             return {name: {"$type": _PRESENT}}
         case Op.SIZE:
             possible = 0 <= leaf.value < 2**31
-            return {name: {"$size": leaf.value}} if possible else {"$nor": [EVERYTHING]}
+            return {name: {"$size": leaf.value}} if possible else _NEVER
         case Op.REG:
             pattern = None if place.kind in _NATIVE else translated(leaf.value)
             return None if pattern is None else {name: {"$regex": pattern}}
@@ -310,7 +316,7 @@ def _compared(leaf: Condition, place: _Place, name: str) -> Bson | None:
     if place.kind is Kind.TUPLE or (native and kinds | {place.kind} != native):
         return None
     if not values:
-        return {"$nor": [EVERYTHING]}
+        return _NEVER
     if Kind.DATETIME in native:
         return _dated(leaf, values, place, name)
     try:
@@ -319,7 +325,7 @@ def _compared(leaf: Condition, place: _Place, name: str) -> Bson | None:
         return None
     wanted = [one for one in made if one is not None]
     if not wanted:
-        return {"$nor": [EVERYTHING]}
+        return _NEVER
     if leaf.operator is Op.IN:
         return {name: {"$in": wanted}}
     return {name: {_SYMBOL[leaf.operator]: wanted[0]}}
@@ -353,14 +359,14 @@ def _of_id(leaf: Condition) -> Bson | None:
     """A condition on the document's own id, which is a text for others."""
     values = leaf.value if leaf.operator is Op.IN else (leaf.value,)
     if leaf.operator is Op.EXISTS:
-        return EVERYTHING
+        return _ALWAYS
     if leaf.operator is Op.SIZE:
-        return {"$nor": [EVERYTHING]}
+        return _NEVER
     if leaf.operator is Op.REG:
         return None
     texts = [one for one in values if isinstance(one, str)]
     if not texts:
-        return {"$nor": [EVERYTHING]}
+        return _NEVER
     if not all(map(_is_text, texts)) or leaf.kind not in _TEXTS:
         return None
     if leaf.operator in (Op.EQ, Op.IN):
@@ -372,7 +378,7 @@ def _id_range(operator: Op, text: str) -> Bson:
     first = first_object_id(text + "\0" if operator in (Op.GT, Op.LTE) else text)
     object_ids: Bson
     if operator in (Op.GT, Op.GTE):
-        object_ids = {"_id": {"$gte": first}} if first else {"$nor": [EVERYTHING]}
+        object_ids = {"_id": {"$gte": first}} if first else _NEVER
     else:
         object_ids = {"_id": {"$lt": first} if first else {"$type": "objectId"}}
     return {"$or": [{"_id": {_SYMBOL[operator]: text}}, object_ids]}

@@ -99,6 +99,10 @@ class DBRedirect(DBRestfullConnector):
     def transaction_place(self) -> str:
         return f"redirect:{self._uri}/{self.endpoint}"
 
+    @property
+    def records(self) -> bool:
+        return True
+
     def begin(self, timeout: float) -> RedirectTransaction:
         """A transaction of recorded undo, whose deletions wait for its end."""
         return RedirectTransaction(self, timeout)

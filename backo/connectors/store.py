@@ -128,5 +128,5 @@ class Store:
 
     def _turn(self, transaction: Transaction | None) -> AbstractContextManager[None]:
         """Where a unit would be held up by nothing else: the turn that it holds."""
-        recorded = type(self.connector).begin is DBConnector.begin
-        return self.connector._turn if recorded and transaction is None else HELD
+        recorded = transaction is None and self.connector.records
+        return self.connector._turn if recorded else HELD

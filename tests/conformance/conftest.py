@@ -103,19 +103,15 @@ GIVEN_SHAPE = frozenset({"redirect"})
 MAKES_IDS = frozenset({"redirect"})
 """Stores that alone make ids."""
 
-_LATE = "single writers do not wait for what is undone step by step"
 _SAME = "MongoDB of the tests takes true for 1"
 
 KNOWN_GAPS: dict[tuple[str, str], str] = {
-    ("redirect", "single_writers_wait_for_the_unit"): _LATE,
-    ("mongo alone", "single_writers_wait_for_the_unit"): _LATE,
     **{
         (name, check): reason
         for name in ("mongo", "mongo alone")
         for check, reason in {
             "compare_and_set_knows_true_from_one": _SAME,
             "compare_and_set_knows_a_text_from_its_number": _SAME,
-            "random_queries_find_what_they_mean": "$nor inside $elemMatch",
             "fields_may_have_any_names": "MongoDB allows no U+0000 in names",
             "random_filters_of_any_shape_find_what_they_mean": (
                 "numbers of more than 64 bits compare otherwise"
