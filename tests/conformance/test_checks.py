@@ -5,13 +5,14 @@ import dataclasses
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from backo import Backoffice, Collection, Item
 from backo.connectors.base import Capabilities, DBConnector, Document, Query
+from backo.connectors.edits import ListEdit
 from backo.connectors.memory import DBMemoryConnector
 from backo.connectors.recorded import RecordedTransaction
 from backo.connectors.testing import (
@@ -179,6 +180,17 @@ class LosesUpdates(SixMethods):
             threading.Event().wait(0.001)
             self.save(_id, new)
         return unchanged
+
+
+class AppendsTwice(SixMethods):
+    def edit_lists(self, _id: str, edits: Sequence[ListEdit], values: Document) -> bool:
+        document = {**self.get_by_id(_id), **values}
+        for edit in edits:
+            (name,) = edit.path
+            document[name] = [*(document.get(name) or ()), *edit.add]
+            threading.Event().wait(0.001)
+        self.save(_id, document)
+        return True
 
 
 class DeletesAlways(SixMethods):
@@ -392,6 +404,8 @@ WRONG: list[tuple[type[DBConnector], str]] = [
     (SetsAlways, "compare_and_set_looks_at_all_of_a_document"),
     (SetsAlways, "compare_and_set_replaces_what_was_read"),
     (LosesUpdates, "no_update_is_lost_between_threads"),
+    (AppendsTwice, "lists_are_edited_whatever_else_is_changed"),
+    (AppendsTwice, "no_edit_is_lost_between_threads"),
     (DeletesAlways, "compare_and_delete_deletes_what_was_read"),
     (Undoes, "a_unit_that_raises_leaves_no_trace"),
     (Undoes, "a_part_that_raises_is_undone_alone"),

@@ -3,9 +3,18 @@
 import json
 
 from backo.connectors.base import DBConnector, Document, Query
+from backo.connectors.edits import ListEdit
 from backo.connectors.testing.documents import book
 from backo.connectors.testing.expecting import agree, equal, expect, refused
-from backo.connectors.testing.making import Checks, Make, at_once, fill, ids, rivals
+from backo.connectors.testing.making import (
+    Checks,
+    Make,
+    at_once,
+    fill,
+    ids,
+    new_ids,
+    rivals,
+)
 from backo.connectors.testing.single import touches
 from backo.errors import NotFoundError
 from backo.query.filter import ALWAYS, Condition, Not, Op
@@ -135,6 +144,50 @@ def writers_of_many_documents_do_not_disturb_each_other(make: Make) -> None:
         wanted = book(_id=_id, pages=number, price=0.5)
         agree(several[0].get_by_id(_id), wanted, "what a thread wrote")
     equal(ids(several[1].find(Query())), sorted(made), "what is there")
+
+
+@checks.always
+def lists_are_edited_whatever_else_is_changed(make: Make) -> None:
+    connector = make()
+    name = {"_id": connector.create(book(tags=["a", "b"], pages=1))}
+    add, remove = {"add": ("c", "a")}, {"remove": ("b", "z")}
+    _edits(connector, book(**name, tags=["a", "b"], pages=1), ["a", "b", "c"], **add)
+    _edits(connector, book(**name, tags=["a", "b"], pages=1), ["a"], **remove)
+    _edits(connector, book(**name), ["c", "a"], **add)
+    (unknown,) = new_ids(connector, 1)
+    edits = [ListEdit(("tags",), add=("c",))]
+    try:
+        expect(not connector.edit_lists(unknown, edits, {}), "nobody is edited")
+    except NotFoundError:
+        return
+
+
+def _edits(
+    connector: DBConnector, before: Document, after: list[str], **edit: tuple[str, ...]
+) -> None:
+    """Check that the edit of ``before`` gives the list ``after``, or does nothing."""
+    _id = before["_id"]
+    connector.save(_id, before)
+    done = connector.edit_lists(_id, [ListEdit(("tags",), **edit)], {"title": "x"})
+    wanted = {**before, "tags": after, "title": "x"} if done else before
+    agree(connector.get_by_id(_id), wanted, f"after the edit {edit}: {done}")
+
+
+@checks.always
+def no_edit_is_lost_between_threads(make: Make) -> None:
+    several = rivals(make)
+    _id = several[0].create(book(tags=[]))
+
+    def edit(number: int) -> bool:
+        names = [f"{number}-{n}" for n in range(5)]
+        done = [
+            several[number % 2].edit_lists(_id, [ListEdit(("tags",), add=(one,))], {})
+            for one in names
+        ]
+        return all(done)
+
+    count = 30 if all(at_once(6, edit)) else 0
+    equal(len(several[0].get_by_id(_id).get("tags") or ()), count, "what was added")
 
 
 # -- restrictions ------------------------------------------------------------------

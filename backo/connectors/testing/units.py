@@ -18,7 +18,14 @@ __all__ = ["checks"]
 
 checks = Checks()
 
-_METHODS = ("create", "save", "delete_by_id", "get_by_id", "compare_and_set")
+_METHODS = (
+    "create",
+    "save",
+    "delete_by_id",
+    "get_by_id",
+    "compare_and_set",
+    "edit_lists",
+)
 
 
 class Failure(Exception):

@@ -1,0 +1,3 @@
+"""One backoffice over three stores, with references across them."""
+
+__all__: list[str] = []
