@@ -14,6 +14,7 @@
     ├── ConflictError               409  somebody changed it, or its state forbids it
     │   ├── ChangedError            409  somebody else changed it meanwhile
     │   ├── TransientError          409  others wrote the same in a transaction
+    │   │   └── DisconnectedError   503  the connection was lost in a transaction
     │   └── ReferencedError         409  it cannot be deleted while items refer to it
     ├── PreconditionError           412  If-Match no longer holds
     ├── FrozenError                 500  the schema was changed after routes were built
@@ -44,6 +45,7 @@ __all__ = [
     "ChangedError",
     "ConflictError",
     "DBError",
+    "DisconnectedError",
     "DuplicateIdError",
     "Fault",
     "FileError",
@@ -198,6 +200,15 @@ class TransientError(ConflictError):
     the whole may be tried again."""
 
     code = "transient_conflict"
+
+
+class DisconnectedError(TransientError):
+    """The connection to a store was lost in a transaction of it, which is not kept: the
+    whole may be tried again, there or at the server that has taken over."""
+
+    status = DBError.status
+    title = DBError.title
+    code = DBError.code
 
 
 class ReferencedError(ConflictError):

@@ -73,9 +73,10 @@ class Proxy:
         connection."""
         self._tell(_Told(_Fault.CUT, size=size))
 
-    def sends_garbage(self) -> None:
-        """Send as many random bytes in the place of what the server says."""
-        self._tell(_Told(_Fault.GARBAGE))
+    def sends_garbage(self, after: int = 0) -> None:
+        """Send as many random bytes in the place of what the server says, but for the
+        first ``after`` of each piece."""
+        self._tell(_Told(_Fault.GARBAGE, size=after))
 
     def says_nothing(self) -> None:
         """Accept connections, and pass nothing on."""
@@ -185,7 +186,8 @@ class Proxy:
             case _Fault.DELAY:
                 await asyncio.sleep(self._told.seconds)
             case _Fault.GARBAGE:
-                return os.urandom(len(chunk))
+                kept = chunk[: self._told.size]
+                return kept + os.urandom(len(chunk) - len(kept))
             case _Fault.SILENCE:
                 return b""
         return chunk

@@ -114,6 +114,10 @@ def test_it_sends_garbage(proxy: Proxy, client: socket.socket) -> None:
     found = said(client, b"a" * 100)
     assert len(found) == 100
     assert len(set(found)) > 20
+    proxy.sends_garbage(after=10)
+    found = said(client, b"a" * 100)
+    assert (len(found), found[:10]) == (100, b"A" * 10)
+    assert len(set(found)) > 20
 
 
 def test_it_says_nothing(proxy: Proxy, client: socket.socket) -> None:

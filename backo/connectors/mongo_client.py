@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,18 @@ from urllib.parse import unquote, urlsplit
 from bson.errors import BSONError, InvalidDocument, InvalidStringData
 from pymongo import MongoClient
 from pymongo.errors import (
+    ConnectionFailure,
     DocumentTooLarge,
     DuplicateKeyError,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
 )
 
 from backo.errors import (
     ConflictError,
     DBError,
+    DisconnectedError,
     DuplicateIdError,
     TransientError,
     UnstorableError,
@@ -36,6 +40,9 @@ DEFAULTS: Mapping[str, Any] = {
 """What the driver would wait for longer."""
 ENDLESS: Mapping[str, Any] = {"socketTimeoutMS": 20_000, "waitQueueTimeoutMS": 10_000}
 """What it would wait for without end, unless it is given ``timeoutMS``."""
+
+_PAUSE = 1.0
+"""Seconds for which a deployment that did not answer is left alone."""
 
 type Client = MongoClient[dict[str, Any]]
 
@@ -54,6 +61,7 @@ class Deployment:
         self.connectors: weakref.WeakSet[Any] = weakref.WeakSet()
         """All that were made for it, used or not."""
         self._transactions: bool | None = None
+        self._missed = -_PAUSE
 
     @property
     def hosts(self) -> str:
@@ -79,7 +87,16 @@ class Deployment:
         with self._lock:
             if self._client is None:
                 self._client = self._connected()
-            return self._client
+            client = self._client
+        if self._missed + _PAUSE > time.monotonic() and not _knows_any(client):
+            raise DBError("MongoDB: no server answered a moment ago")
+        return client
+
+    def missed(self) -> None:
+        """Somebody has waited in vain: for a moment nobody else waits, one after the
+        other, for the same."""
+        if self._client is not None and not _knows_any(self._client):
+            self._missed = time.monotonic()
 
     def _connected(self) -> Client:
         asked = {key.lower() for key in self._options}
@@ -127,6 +144,10 @@ class Deployment:
             client.close()
 
 
+def _knows_any(client: Client) -> bool:
+    return client.topology_description.has_known_servers
+
+
 _deployments: dict[str, Deployment] = {}
 _registering = threading.Lock()
 
@@ -170,13 +191,23 @@ def translated() -> Iterator[None]:
     except DocumentTooLarge as error:
         raise UnstorableError(f"a document cannot be stored: {error}") from error
     except PyMongoError as error:
-        if error.has_error_label("TransientTransactionError"):
-            raise TransientError("MongoDB: others write the same") from error
-        raise DBError(f"MongoDB: {_told(error)}") from error
+        raise _ended(error) from error
     except (InvalidDocument, InvalidStringData, OverflowError, UnicodeError) as error:
         raise UnstorableError(f"a document cannot be stored: {error}") from error
     except BSONError as error:
         raise DBError(f"MongoDB: {error}") from error
+
+
+def _ended(error: PyMongoError) -> Exception:
+    if isinstance(error, ServerSelectionTimeoutError):
+        for deployment in tuple(_deployments.values()):
+            deployment.missed()
+    # Who has waited for a server, or for its answer, does not wait for it again.
+    if error.timeout or not error.has_error_label("TransientTransactionError"):
+        return DBError(f"MongoDB: {_told(error)}")
+    if isinstance(error, ConnectionFailure):
+        return DisconnectedError(f"MongoDB: {_told(error)}")
+    return TransientError("MongoDB: others write the same")
 
 
 def _told(error: PyMongoError) -> str:

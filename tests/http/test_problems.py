@@ -9,6 +9,7 @@ import pytest
 from backo import (
     Collection,
     DBError,
+    DisconnectedError,
     Int,
     Item,
     NotFoundError,
@@ -55,6 +56,7 @@ def body(error: Exception) -> dict[str, Any]:
         (ConflictError("x"), 409, "conflict"),
         (DuplicateIdError("x"), 409, "duplicate_id"),
         (TransientError("x"), 409, "transient_conflict"),
+        (DisconnectedError("x"), 503, "store_unavailable"),
         (UnstorableError("x"), 422, "unstorable"),
         (PreconditionError("x"), 412, "precondition_failed"),
         (FilterError("x"), 400, "bad_query"),
