@@ -2,8 +2,6 @@
 it are told, and what is there afterwards."""
 
 import contextlib
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,9 @@ from backo import (
     RefsList,
     String,
 )
-from tests.faulty import Client, Clients, eventually, no_new_threads
+from tests.faulty import Client, Clients, no_new_threads
 from tests.inprocess import ADAPTERS
 from tests.mongo import MongoServer, running_mongo
-from tests.proxy import Proxy, proxied
 from tests.serving import serving
 
 pytestmark = pytest.mark.slow
