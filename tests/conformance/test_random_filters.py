@@ -334,13 +334,25 @@ STORES: dict[str, Callable[[Path], Make]] = {
 }
 
 
-@pytest.fixture(params=STORES)
+MONGO = pytest.param(
+    "mongo",
+    marks=pytest.mark.xfail(
+        reason="MongoDB of the tests refuses $and and $nor alone in $elemMatch",
+        strict=True,
+    ),
+)
+
+
+@pytest.fixture(params=[*STORES, MONGO])
 def shelf(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Collection]:
     # The tests cut no power, and waiting for the disk is most of their time.
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    connector = STORES[request.param](tmp_path / "store")()
+    if request.param in STORES:
+        connector = STORES[request.param](tmp_path / "store")()
+    else:
+        connector = request.getfixturevalue(request.param)(indexes=INDEXES)
     office = Backoffice("office", max_page_size=100)
     item = Item(SCHEMA, meta_data_handler=None)
     office.register_collection(Collection("things", item, connector))
