@@ -825,3 +825,11 @@ def test_a_collection_that_is_not_there(world: World) -> None:
             store.find(Query())
         with pytest.raises(DBError):
             store.create({"title": "x"})
+
+
+def test_conditions_on_references_stay_conditions_on_ids(guarded: World) -> None:
+    store = guarded.redirect("authors")
+    one = Condition((), Op.EQ, "emma", Kind.STRING)
+    assert store.can_push(Element(("books",), one))
+    # There it would ask for a book that exists.
+    assert not store.can_push(Element(("books",), ALWAYS))
