@@ -334,16 +334,7 @@ STORES: dict[str, Callable[[Path], Make]] = {
 }
 
 
-MONGO = pytest.param(
-    "mongo",
-    marks=pytest.mark.xfail(
-        reason="MongoDB of the tests refuses $and and $nor alone in $elemMatch",
-        strict=True,
-    ),
-)
-
-
-@pytest.fixture(params=[*STORES, MONGO])
+@pytest.fixture(params=[*STORES, "mongo"])
 def shelf(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Collection]:
