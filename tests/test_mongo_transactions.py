@@ -224,3 +224,31 @@ def test_who_decided_must_be_known(stores: Stores, tmp_path: Path) -> None:
             raise DBError("as if killed")
     assert values(stores) == [1, 1, 1]
     assert remote_deciders == known
+
+
+# -- a commit of which nothing is known --------------------------------------------
+
+
+def fail_commits(uri: str, *, on: bool) -> None:
+    """Let MongoDB hang up on commits, or no more."""
+    data = {"failCommands": ["commitTransaction"], "closeConnection": True}
+    mode = "alwaysOn" if on else "off"
+    with pymongo.MongoClient[Raw](uri) as client:
+        client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
+
+
+def test_a_commit_of_which_nothing_is_known_is_settled_later(tmp_path: Path) -> None:
+    server = running_mongo(tmp_path / "mongo", "--enable-test-commands")
+    with server as mongo, database_of(mongo) as uri:
+        made = stores_in(uri, tmp_path)
+        for one in made:
+            one.create({"_id": "a", "n": 1})
+        fail_commits(mongo.uri, on=True)
+        with pytest.raises(DBError):
+            write(made, 2)
+        fail_commits(mongo.uri, on=False)
+        assert values(made) == [1, 1, 1]
+        write(made, 3)
+        assert values(made) == [3, 3, 3]
+        for one in made:
+            one.close()

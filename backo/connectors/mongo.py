@@ -209,7 +209,12 @@ class DBMongoConnector(DBConnector):
 
     def edit_lists(self, _id: str, edits: Sequence[ListEdit], values: Document) -> bool:
         key = _key(_id)
-        if not all(self._translator.is_list(edit.path) for edit in edits):
+        paths = [edit.path for edit in edits]
+        both = any(edit.add and edit.remove for edit in edits)
+        # MongoDB makes one change of a field at a time.
+        if both or len({*paths}) < len(paths):
+            return False
+        if not all(map(self._translator.is_list, paths)):
             return False
         change = _update(edits, encoded(_id, values, self.plan.root))
         lists = {".".join(edit.path): {"$type": "array"} for edit in edits}

@@ -137,8 +137,13 @@ class MongoTransaction(DurableTransaction):
                 with translated():
                     self.session.commit_transaction()
             except DBError as error:
-                if not left or not _is_unknown(error.__cause__):
-                    raise
+                unknown = _is_unknown(error.__cause__)
+                if unknown and left:
+                    continue
+                if unknown:
+                    with suppress(DBError):
+                        self._end_on_the_server()
+                raise
             else:
                 self._committed = True
                 return
@@ -171,6 +176,12 @@ class MongoTransaction(DurableTransaction):
             self.in_doubt = False
             if not self._committed:
                 raise
+
+    def _end_on_the_server(self) -> None:
+        """Undo it if it is still open there: else it would be so for a minute."""
+        with translated():
+            admin = self._deployment.client.admin
+            admin.command("killSessions", [self.session.session_id])
 
     def forget(self, unit: str) -> None:
         self._decider.forget(unit)

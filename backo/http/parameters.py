@@ -181,6 +181,9 @@ def _deepest(field: FieldPlan) -> FieldPlan:
 def _element_text(field: FieldPlan) -> Schema | None:
     if field.kind is Kind.TUPLE:
         return _union([_text_of(one) for one in field.elements])
+    if field.kind is Kind.IN:
+        listed = [one for one in field.elements if one.kind in (Kind.LIST, Kind.TUPLE)]
+        return _union([_element_text(one) for one in listed])
     return _text_of(_deepest(field.held))
 
 
