@@ -146,7 +146,10 @@ class MongoServer:
         """End it in good order, which takes some seconds."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(PATIENCE)
+            # With clients that ask on it may never come to an end.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+            self.kill()
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
