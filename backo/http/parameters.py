@@ -179,12 +179,20 @@ def _deepest(field: FieldPlan) -> FieldPlan:
 
 
 def _element_text(field: FieldPlan) -> Schema | None:
-    if field.kind is Kind.TUPLE:
-        return _union([_text_of(one) for one in field.elements])
-    if field.kind is Kind.IN:
-        listed = [one for one in field.elements if one.kind in (Kind.LIST, Kind.TUPLE)]
-        return _union([_element_text(one) for one in listed])
-    return _text_of(_deepest(field.held))
+    return _union([_text_of(_deepest(one)) for one in _held(field)])
+
+
+def _held(field: FieldPlan) -> list[FieldPlan]:
+    """What the elements of a List or a Tuple are, or of what an In may be."""
+    match field.kind:
+        case Kind.LIST:
+            return [field.held]
+        case Kind.TUPLE:
+            return list(field.elements)
+        case Kind.IN:
+            return [one for each in field.elements for one in _held(each)]
+        case _:
+            return []
 
 
 def _whole_text(field: FieldPlan) -> Schema | None:
@@ -342,8 +350,8 @@ def _json_schema(field: FieldPlan, op: Op) -> Schema:
     if op in (Op.IN, Op.NIN):
         return {"type": "array", "items": nullable(_equal_value(field))}
     if op in (Op.CONTAINS, Op.ALL):
-        elements = field.elements if field.kind is Kind.TUPLE else (field.held,)
-        element = nullable(_union_json([filter_value(one) for one in elements]))
+        elements = [filter_value(one) for one in _held(field)]
+        element = nullable(_union_json(elements))
         return element if op is Op.CONTAINS else {"type": "array", "items": element}
     return filter_value(_deepest(field))
 
