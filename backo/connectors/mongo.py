@@ -1,17 +1,16 @@
 """Items in a collection of MongoDB."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from itertools import batched
 from typing import Any, ClassVar
 
 from bson import ObjectId
-from pymongo import IndexModel, MongoClient
+from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.errors import OperationFailure
 
 from backo.connectors.base import Capabilities, DBConnector, Query
 from backo.connectors.decisions import remote_deciders
@@ -26,13 +25,14 @@ from backo.connectors.mongo_documents import (
     text_id,
 )
 from backo.connectors.mongo_filters import Translator, is_small
+from backo.connectors.mongo_indexes import Index, make_indexes, wanted_indexes
 from backo.connectors.mongo_transactions import Decider, MongoTransaction
+from backo.connectors.mongo_updates import update_of
 from backo.connectors.texts import Document, checked_id, not_found, same_document
-from backo.connectors.transactions import Transaction, active
+from backo.connectors.transactions import Transaction, Turn, active
 from backo.errors import (
     DBError,
     DuplicateIdError,
-    PathNotFoundError,
     SSyntaxError,
     TransientError,
 )
@@ -54,7 +54,6 @@ __all__ = ["DBMongoConnector"]
 _log = log_system.get_or_create_logger("mongo")
 
 type Raw = dict[str, Any]
-type Index = list[tuple[str, int]]
 
 _BATCH = 1000
 """Ids that are asked for at once."""
@@ -108,7 +107,7 @@ class DBMongoConnector(DBConnector):
         remote_deciders[self._decider.address.place] = self._decider
         self._translator = Translator(self.plan)
         self._wanted: list[Index] = []
-        self._making = threading.Lock()
+        self._making = Turn()
         self._made = False
         super().__init__(restriction=restriction)
 
@@ -216,7 +215,7 @@ class DBMongoConnector(DBConnector):
             return False
         if not all(map(self._translator.is_list, paths)):
             return False
-        change = _update(edits, encoded(_id, values, self.plan.root))
+        change = update_of(edits, encoded(_id, values, self.plan.root))
         lists = {".".join(edit.path): {"$type": "array"} for edit in edits}
         with self._writing(key) as (collection, session):
             found = collection.update_one(
@@ -335,24 +334,8 @@ class DBMongoConnector(DBConnector):
         if plan.root.field(EXACT) is not None:
             raise SSyntaxError("a collection in MongoDB has no field {0}", EXACT)
         self._translator = Translator(plan)
-        named = [self._index(dotted) for dotted in self.indexes]
-        references = [
-            self._translator.index(tuple(field.dotted.split(".")))
-            for field in plan.every_field
-            if field.reference is not None and field.reference.filled
-        ]
-        wanted = [one for one in (*references, *named) if one is not None]
-        self._wanted = [one for n, one in enumerate(wanted) if one not in wanted[:n]]
+        self._wanted = wanted_indexes(self._translator, plan, self.indexes)
         self._made = False
-
-    def _index(self, dotted: str) -> Index:
-        found = self.plan.locate(dotted)
-        if found is None:
-            raise PathNotFoundError(f"no field {dotted} to index in {self.plan.name}")
-        index = self._translator.index(tuple(found.field.dotted.split(".")))
-        if index is None:
-            raise PathNotFoundError(f"{dotted} of {self.plan.name} cannot be indexed")
-        return index
 
     def _make_indexes(self, collection: Collection[Raw]) -> None:
         """Once in a process. Whoever may not make indexes goes without."""
@@ -360,11 +343,8 @@ class DBMongoConnector(DBConnector):
             if self._made:
                 return
             with translated():
-                with suppress(CollectionInvalid):
-                    collection.database.create_collection(collection.name)
                 try:
-                    if self._wanted:
-                        collection.create_indexes([IndexModel(x) for x in self._wanted])
+                    make_indexes(collection, self._wanted)
                     if self._deployment.transactions:
                         self._decider.make()
                 except OperationFailure as error:
@@ -388,7 +368,9 @@ class DBMongoConnector(DBConnector):
             return super().begin(timeout)
         # What is made after it has begun would be in its way.
         for connector in list(self._deployment.connectors):
-            connector._kept()
+            if connector.plan.name and not connector._made:
+                connector._kept()
+        self._kept()
         return MongoTransaction(self._deployment, self._database)
 
     def raw(self, key: Any, session: ClientSession | None) -> Raw | None:
@@ -483,24 +465,3 @@ def _key(_id: str) -> Any:
     if not _is_id(_id):
         raise not_found(_id)
     return bson_id(_id)
-
-
-def _update(edits: Sequence[ListEdit], values: Raw) -> Raw:
-    """The update that does the edits and sets the members."""
-    exact = values.pop(EXACT, {})
-    change: Raw = {}
-    for edit in edits:
-        name = ".".join(edit.path)
-        if edit.add:
-            change.setdefault("$addToSet", {})[name] = {"$each": [*edit.add]}
-        if edit.remove:
-            change.setdefault("$pull", {})[name] = {"$in": [*edit.remove]}
-    for name, value in values.items():
-        if name != "_id":
-            change.setdefault("$set", {})[name] = value
-            exactly = f"{EXACT}.{name}"
-            if name in exact:
-                change["$set"][exactly] = exact[name]
-            else:
-                change.setdefault("$unset", {})[exactly] = ""
-    return change

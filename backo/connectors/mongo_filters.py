@@ -11,7 +11,6 @@ one object would mean the same, but be read as one interval where a list is inde
 
 import dataclasses
 import operator
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +27,8 @@ from backo.connectors.mongo_documents import (
     first_object_id,
     moment,
 )
+from backo.connectors.mongo_patterns import translated
+from backo.connectors.mongo_places import Place, is_text, nameable, placed
 from backo.errors import DBError
 from backo.query.compare import comparison_kind, key_function
 from backo.query.filter import (
@@ -76,18 +77,6 @@ _PRESENT = [
 """Every type but null. A list is of the type ``array`` whatever its elements are."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Place:
-    """What the plan knows of a path: what it leads to, a List giving its element."""
-
-    field: FieldPlan | None
-    many: bool
-
-    @property
-    def kind(self) -> Kind:
-        return Kind.EXTEND if self.field is None else self.field.kind
-
-
 @dataclasses.dataclass(frozen=True)
 class Translator:
     """Writes filters and sorts of one collection."""
@@ -109,7 +98,7 @@ class Translator:
         """Whether MongoDB sorts by the key with exactly its meaning."""
         if key.path == ("_id",):
             return key.kind in _TEXTS
-        found = _placed(self.plan.root, key.path) if _nameable(key.path) else None
+        found = placed(self.plan.root, key.path) if nameable(key.path) else None
         return (
             found is not None
             and not found.many
@@ -129,7 +118,7 @@ class Translator:
 
     def index(self, path: tuple[str, ...]) -> list[tuple[str, int]] | None:
         """The index that serves filters and sorts of the field, or None."""
-        found = _placed(self.plan.root, path) if _nameable(path) else None
+        found = placed(self.plan.root, path) if nameable(path) else None
         if found is None:
             return None
         name = ".".join(path)
@@ -142,7 +131,7 @@ class Translator:
         here: FieldPlan | None = self.plan.root
         for name in path:
             here = here.field(name) if here and here.kind is Kind.DICT else None
-        if here is None or here.kind is not Kind.LIST or not _nameable(path):
+        if here is None or here.kind is not Kind.LIST or not nameable(path):
             return False
         return here.held.kind not in _NATIVE
 
@@ -175,18 +164,18 @@ class Translator:
         whole = base is self.plan.root
         if leaf.path == ("_id",) and whole:
             return _of_id(leaf)
-        place = _placed(base, leaf.path) if _nameable(leaf.path) else None
+        place = placed(base, leaf.path) if nameable(leaf.path) else None
         if place is None:
             return None
         # What is kept about dates has no place for those of elements.
-        return _tested(leaf, place if whole else _Place(place.field, True))
+        return _tested(leaf, place if whole else Place(place.field, True))
 
     def _element(
         self, path: tuple[str, ...], condition: Filter, base: FieldPlan | None
     ) -> Bson | None:
         """An element that meets all of some conditions, or that is itself a list whose
         elements meet them."""
-        place = _placed(base, path) if _nameable(path) else None
+        place = placed(base, path) if nameable(path) else None
         leaves = condition.children if isinstance(condition, And) else (condition,)
         if place is None or not leaves:
             return None
@@ -209,7 +198,7 @@ class Translator:
         }
 
 
-def _element_test(leaf: Filter, place: _Place, translator: Translator) -> Bson | None:
+def _element_test(leaf: Filter, place: Place, translator: Translator) -> Bson | None:
     """What ``$elemMatch`` takes for one condition on an element."""
     if not isinstance(leaf, Condition) or canonical(leaf) is not leaf:
         return None
@@ -217,7 +206,7 @@ def _element_test(leaf: Filter, place: _Place, translator: Translator) -> Bson |
         return translator._condition(leaf, place.field or _ANYTHING)
     if leaf.operator in (Op.EXISTS, Op.SIZE):
         return None
-    made = _tested(dataclasses.replace(leaf, path=("",)), _Place(place.field, True))
+    made = _tested(dataclasses.replace(leaf, path=("",)), Place(place.field, True))
     test: Bson | None = None if made is None else made.get("")
     return test
 
@@ -253,48 +242,10 @@ def _joined(word: str, parts: list[Bson | None]) -> Bson | None:
     return made[0] if len(made) == 1 and word != "$nor" else {word: made}
 
 
-# -- places ------------------------------------------------------------------------
-
-
-def _nameable(path: tuple[str, ...]) -> bool:
-    """Whether MongoDB takes the path's names for names of members only."""
-    return bool(path) and all(map(_is_name, path)) and path[0] != EXACT
-
-
-def _is_name(name: str) -> bool:
-    odd = name.startswith("$") or "." in name or "\0" in name
-    return bool(name) and not odd and not name.isdecimal() and _is_text(name)
-
-
-def _is_text(value: str) -> bool:
-    return not re.search("[\ud800-\udfff]", value)
-
-
-def _placed(base: FieldPlan | None, path: tuple[str, ...]) -> _Place | None:
-    """What is at the path; None where the elements of a Tuple are on the way."""
-    here, many = base, False
-    for name in path:
-        here, through = _unlisted(here)
-        if here is not None and here.kind is Kind.TUPLE:
-            return None
-        below = here.field(name) if here and here.kind is Kind.DICT else None
-        # Of what the schema does not know, any may be a list.
-        here, many = below, many or through or below is None
-    here, through = _unlisted(here)
-    return _Place(here, many or through)
-
-
-def _unlisted(field: FieldPlan | None) -> tuple[FieldPlan | None, bool]:
-    if field is None or field.kind is not Kind.LIST:
-        return field, False
-    inner, _ = _unlisted(field.element)
-    return inner, True
-
-
 # -- leaves ------------------------------------------------------------------------
 
 
-def _tested(leaf: Condition, place: _Place) -> Bson | None:
+def _tested(leaf: Condition, place: Place) -> Bson | None:
     name = ".".join(leaf.path)
     match leaf.operator:
         case Op.EXISTS:
@@ -309,7 +260,7 @@ def _tested(leaf: Condition, place: _Place) -> Bson | None:
             return _compared(leaf, place, name)
 
 
-def _compared(leaf: Condition, place: _Place, name: str) -> Bson | None:
+def _compared(leaf: Condition, place: Place, name: str) -> Bson | None:
     values = leaf.value if leaf.operator is Op.IN else (leaf.value,)
     kinds = {comparison_kind(leaf.kind, one) for one in values}
     native = (kinds | {place.kind}) & _NATIVE
@@ -347,7 +298,7 @@ def _bound(kind: Kind, value: Any) -> Any:
         return None
     if kind in _NUMBERS:
         return bson_number(value)
-    if isinstance(value, str) and not _is_text(value):
+    if isinstance(value, str) and not is_text(value):
         raise _Unsaid
     return encoded_bytes(value) if kind is Kind.BYTES else value
 
@@ -367,7 +318,7 @@ def _of_id(leaf: Condition) -> Bson | None:
     texts = [one for one in values if isinstance(one, str)]
     if not texts:
         return _NEVER
-    if not all(map(_is_text, texts)) or leaf.kind not in _TEXTS:
+    if not all(map(is_text, texts)) or leaf.kind not in _TEXTS:
         return None
     if leaf.operator in (Op.EQ, Op.IN):
         return {"_id": {"$in": [bson_id(one) for one in texts]}}
@@ -393,7 +344,7 @@ def _rest_of(path: tuple[str, ...]) -> str:
 
 
 def _dated(
-    leaf: Condition, values: Iterable[Any], place: _Place, name: str
+    leaf: Condition, values: Iterable[Any], place: Place, name: str
 ) -> Bson | None:
     bounds = [found for one in values if (found := moment(one)) is not None]
     if leaf.operator is Op.IN:
@@ -402,7 +353,7 @@ def _dated(
     return _joined("$or", tests)
 
 
-def _date_test(leaf: Condition, bound: Moment, place: _Place, name: str) -> Bson | None:
+def _date_test(leaf: Condition, bound: Moment, place: Place, name: str) -> Bson | None:
     date, sign = DatetimeMS(bound.date), _SYMBOL[leaf.operator]
     whole = bound.rest == 0 and not bound.at_an_end
     if whole and leaf.operator in (Op.LT, Op.GTE):
@@ -422,48 +373,6 @@ def _rest_test(leaf: Condition, bound: int) -> Bson:
     if not _PYTHON[leaf.operator](0, bound):
         return test
     return {"$or": [test, {rest: None}]}
-
-
-# -- patterns ----------------------------------------------------------------------
-
-_PIECE = re.compile(
-    r"""
-    (?P<atom> [^\\.^$|?*+()\[\]{}\ud800-\udfff\0] | \\[^A-Za-z0-9\s<>\x80-\U0010ffff\0]
-        | (?P<any> \. ) | \[\^?(?:[A-Za-z0-9_ ](?:-[A-Za-z0-9])?)+\] )
-    (?P<count> (?P<endless> [*+] ) | \? | \{[0-9]{1,2}(?:,[0-9]{1,2})?\} )?
-    """,
-    re.VERBOSE,
-)
-_THE_END = r"(?![\s\S])"
-
-
-def translated(pattern: str) -> str | None:
-    """The pattern for an engine that backtracks, matched from the start; None unless it
-    is simple enough to mean the same there and to be quick: plain characters, ``.``,
-    simple classes and counts, of which one at most without end in each alternative."""
-    branches = [_branch(one) for one in re.split(r"(?<!\\)\|", pattern)]
-    made = [one for one in branches if one is not None]
-    if len(made) < len(branches):
-        return None
-    # The prefix of a lone one leads MongoDB through an index.
-    return f"^{made[0]}" if len(made) == 1 else f"^(?:{'|'.join(made)})"
-
-
-def _branch(pattern: str) -> str | None:
-    pattern = pattern.removeprefix("^")
-    ended = pattern.endswith("$") and not pattern.endswith(r"\$")
-    body = pattern.removesuffix("$") if ended else pattern
-    pieces, at, endless = [], 0, 0
-    while at < len(body):
-        found = _PIECE.match(body, at)
-        if found is None or body[found.end() : found.end() + 1] in ("?", "+", "*"):
-            return None
-        endless += found["endless"] is not None
-        # Without flags a dot is any character but the line feed.
-        atom = "[^\n]" if found["any"] else found["atom"]
-        pieces.append(atom + (found["count"] or ""))
-        at = found.end()
-    return None if endless > 1 else "".join(pieces) + (_THE_END if ended else "")
 
 
 # -- limits ------------------------------------------------------------------------
