@@ -46,6 +46,8 @@ _PAUSE = 1.0
 
 type Client = MongoClient[dict[str, Any]]
 
+_inherited: list[Client | None] = []
+
 
 class Deployment:
     """A client, shared by connectors that ask for the same; none after a fork."""
@@ -80,7 +82,8 @@ class Deployment:
         :raises DBError: the connection string or an option is wrong.
         """
         if self._pid != os.getpid():
-            # What the parent has open is the parent's.
+            # What the parent has open is the parent's, and must not be closed here.
+            _inherited.append(self._client)
             self.__dict__.update(
                 _lock=threading.RLock(), _client=None, _pid=os.getpid()
             )
