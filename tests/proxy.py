@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import enum
 import os
+import socket
 import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Coroutine, Iterator
@@ -48,7 +49,7 @@ class Proxy:
         self._told = _Told()
         self._writers: set[StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listening: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
         self._thread.start()
@@ -106,17 +107,32 @@ class Proxy:
         if told.fault is _Fault.REFUSE:
             await self._deafen()
             await self._abort()
-        elif self._listening is None:
+        elif self._listener is None:
             await self._listen()
 
     async def _listen(self) -> None:
-        self._listening = await asyncio.start_server(self._serve, HOST, self.port)
-        self.port = self._listening.sockets[0].getsockname()[1]
+        # What asyncio itself accepts it loses, when it is stopped at that moment.
+        self._listener = socket.create_server((HOST, self.port))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            self.accepted += 1
+            task = self._loop.create_task(self._serve(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _deafen(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        # What was accepted last has not begun to be served.
+        await asyncio.sleep(0.02)
 
     async def _abort(self) -> None:
         for writer in tuple(self._writers):
@@ -128,12 +144,11 @@ class Proxy:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # What is aborted is closed when the loop comes to it.
+        await asyncio.sleep(0.02)
 
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self.accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._writers.add(writer)
         try:
             with contextlib.suppress(OSError):
@@ -141,7 +156,6 @@ class Proxy:
         finally:
             writer.transport.abort()
             self._writers.discard(writer)
-            self._tasks.discard(task)
 
     async def _between(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Pass on both ways, until one of the ends is closed."""

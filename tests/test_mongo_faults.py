@@ -200,8 +200,8 @@ FORKING = """
 import os, sys, warnings
 from tests.test_mongo_faults import shop
 
-# pymongo's own advice, which is what is tried here.
-warnings.simplefilter("ignore")
+# pymongo warns of clients that are used after a fork.
+warnings.simplefilter("error", UserWarning)
 office = shop(sys.argv[1])
 author = office.authors.create({"name": "before"})
 children = []
