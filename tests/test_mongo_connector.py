@@ -439,6 +439,22 @@ def test_whoever_is_in_the_way_is_tried_again(office: Backoffice) -> None:
     assert len(tries) == 2
 
 
+def test_units_read_where_they_write(uri: str) -> None:
+    office = Backoffice("office")
+    books = DBMongoConnector(
+        connection_string=uri, readPreference="secondaryPreferred", journal=True
+    )
+    office.register_collection(Collection("books", Item(dict(SCHEMA)), books))
+    with office.transaction():
+        emma = office.books.create({"title": "Emma"})
+        assert office.books.get_by_id(emma._id).title == "Emma"
+        assert len(office.books.select({"title": "Emma"})) == 1
+        emma.title = "Persuasion"
+        emma.save()
+    assert [one.title for one in office.books.select()] == ["Persuasion"]
+    books.close()
+
+
 def test_a_server_alone_records_what_it_is_to_undo(
     mongo_standalone_database: str,
 ) -> None:

@@ -7,7 +7,7 @@ from itertools import batched
 from typing import Any, ClassVar
 
 from bson import ObjectId
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -139,7 +139,9 @@ class DBMongoConnector(DBConnector):
         return _id
 
     def get_by_id(self, _id: str) -> Document:
-        raw = self.raw(_key(_id), self._session())
+        key = _key(_id)
+        with translated():
+            raw = self._kept().find_one({"_id": key}, session=self._session())
         if raw is None:
             raise not_found(_id)
         return decoded(raw)
@@ -374,9 +376,10 @@ class DBMongoConnector(DBConnector):
         return MongoTransaction(self._deployment, self._database)
 
     def raw(self, key: Any, session: ClientSession | None) -> Raw | None:
-        """What is stored under a key of MongoDB, as it is stored."""
+        """What is stored under a key of MongoDB, as it is stored, by now."""
         with translated():
-            return self._kept().find_one({"_id": key}, session=session)
+            newest = self._kept().with_options(read_preference=ReadPreference.PRIMARY)
+            return newest.find_one({"_id": key}, session=session)
 
     def put_back(
         self, key: Any, before: Raw | None, session: ClientSession | None

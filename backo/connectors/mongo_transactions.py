@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -70,7 +70,8 @@ class MongoTransaction(DurableTransaction):
         self._decider = Decider(deployment, database)
         with translated():
             self.session: ClientSession = deployment.client.start_session()
-            self.session.start_transaction()
+            # Whatever the client prefers, there is no reading elsewhere in one.
+            self.session.start_transaction(read_preference=ReadPreference.PRIMARY)
         self._log: UndoLog[_Change] = UndoLog(_undo_inside)
         self._marks = 0
         self._touched: dict[tuple[DBMongoConnector, Any], None] = {}
