@@ -32,6 +32,7 @@ from backo import (
     PathNotFoundError,
     Ref,
     RefsList,
+    Selection,
     SSyntaxError,
     String,
     TransientError,
@@ -300,6 +301,23 @@ def test_select_takes_mongodbs_language(office: Backoffice) -> None:
         {"_id": "", "pages": 2},
         {"_id": "", "pages": 0},
     ]
+
+
+def test_a_selections_db_filter_is_mongodbs(
+    office: Backoffice, commands: Commands
+) -> None:
+    even = Selection(["$.pages"], db_filter={"pages": {"$mod": [2, 0]}})
+    office.books.register_selection("even", even)
+    for pages in range(6):
+        office.books.create({"title": "Emma", "pages": pages})
+    commands.seen.clear()
+    rows = office.books.selections["even"].select({"pages": ("$gt", 0)}, page_size=1)
+    assert [row[1] for row in rows] == [2]
+    (find,) = commands.named("find")
+    assert {"pages": {"$mod": [2, 0]}} in find["filter"]["$and"]
+    # What MongoDB cannot say of the rest is looked at here.
+    found = office.books.selections["even"].select({"title": ("$reg", "(E|F)mma$")})
+    assert sorted(row[1] for row in found) == [0, 2, 4]
 
 
 # -- indexes -----------------------------------------------------------------------

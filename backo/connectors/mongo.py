@@ -24,7 +24,7 @@ from backo.connectors.mongo_documents import (
     encoded,
     text_id,
 )
-from backo.connectors.mongo_filters import Translator, is_small
+from backo.connectors.mongo_filters import OwnIds, Translator, is_small
 from backo.connectors.mongo_indexes import Index, make_indexes, wanted_indexes
 from backo.connectors.mongo_transactions import Decider, MongoTransaction
 from backo.connectors.mongo_updates import update_of
@@ -43,11 +43,12 @@ from backo.query.filter import (
     Condition,
     Element,
     Filter,
+    Op,
     SortKey,
     predicate,
     texts_at,
 )
-from backo.schema.plan import ItemPlan
+from backo.schema.plan import ItemPlan, Kind
 
 __all__ = ["DBMongoConnector"]
 
@@ -265,6 +266,15 @@ class DBMongoConnector(DBConnector):
             return [*find(skip=num_of_element_to_skip, limit=page_size)]
         end = num_of_element_to_skip + page_size if page_size else None
         return [*filter(predicate(residual), find())][num_of_element_to_skip:end]
+
+    def own_filter(self, native: Any) -> Filter:
+        if not native:
+            return ALWAYS
+
+        def read() -> Iterable[str]:
+            return (one["_id"] for one in self.select(native, {"_id": 1}))
+
+        return Condition(("_id",), Op.IN, OwnIds(native, read), Kind.STRING)
 
     def can_push(self, leaf: Condition | Element) -> bool:
         return self._translator.can_push(leaf)

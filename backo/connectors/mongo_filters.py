@@ -11,7 +11,8 @@ one object would mean the same, but be read as one interval where a list is inde
 
 import dataclasses
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -47,7 +48,7 @@ from backo.query.filter import (
 )
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 
-__all__ = ["Translator", "is_small"]
+__all__ = ["OwnIds", "Translator", "is_small"]
 
 type Bson = dict[str, Any]
 
@@ -75,6 +76,25 @@ _PRESENT = [
     *("regex", "javascript", "int", "timestamp", "long", "decimal"),
 ]
 """Every type but null. A list is of the type ``array`` whatever its elements are."""
+
+
+class OwnIds(Sequence[str]):
+    """The ids of what a filter in MongoDB's language finds, read only when somebody
+    else than MongoDB is to know them."""
+
+    def __init__(self, native: Bson, read: Callable[[], Iterable[str]]) -> None:
+        self.native = native
+        self._read = read
+
+    @cached_property
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(self._read())
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._ids[index]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +178,8 @@ class Translator:
                 raise TypeError(f"not joined yet: {tree!r}")
 
     def _condition(self, leaf: Condition, base: FieldPlan | None) -> Bson | None:
+        if isinstance(leaf.value, OwnIds):
+            return leaf.value.native
         simple = canonical(leaf)
         if simple is not leaf:
             return self._tree(simple, base)
@@ -404,6 +426,8 @@ def _weight(tree: Filter) -> int:
             return _weight(child)
         case Element(_, condition):
             return 100 + 2 * _weight(condition)
+        case Condition(value=OwnIds()):
+            return 1000
         case Condition(_, Op.IN | Op.NIN, values):
             return 100 + sum(20 + _length(one) for one in values)
         case Condition(_, _, value):
