@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from backo import (
     Item,
 )
 from backo.connectors.base import DBConnector
-from tests.conformance.declared import Make
 from tests.serving import serving_app
 
 __all__ = ["Keeping", "far", "keeping", "redirecting"]
@@ -34,8 +33,9 @@ def far(folder: Path, items: Mapping[str, Item]) -> Backoffice:
 
 
 @contextmanager
-def redirecting(*offices: Backoffice) -> Iterator[list[Make]]:
-    """Serve them all; stores that lead to the collections of each."""
+def redirecting(*offices: Backoffice) -> Iterator[list[Callable[..., DBConnector]]]:
+    """Serve them all; for each what makes stores that lead to its collections, from
+    their names and options of ``DBRedirect``."""
     app = FastAPI()
     for at, office in enumerate(offices):
         app.include_router(office.router(f"/{at}"))
