@@ -8,12 +8,12 @@ import pytest
 from tests.conformance.adapters import (
     ANY_STORE,
     EMMA,
-    MAX_BODY,
     Both,
     both,
     servers,
     shelf,
 )
+from tests.conformance.declared import MAX_BODY
 
 __all__ = ["both", "servers", "shelf"]
 

@@ -2,7 +2,7 @@
 behind both frameworks, over every store, asked by threads and by coroutines."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +16,7 @@ from flask import Flask
 from backo import Action, Backoffice, Collection, Int, Item, List, String
 from tests.conformance.adapters import serve_fastapi, serve_flask
 from tests.conformance.conftest import CONNECTORS
+from tests.conformance.far import Keeping, keeping
 
 CALLS = 200
 ITEMS = 10
@@ -23,14 +24,14 @@ PARALLEL = 24
 """Connections at a time: as many as both servers' listening sockets take."""
 
 
-def office(store: str, folder: Path) -> Backoffice:
+def office(keeping: Keeping) -> Backoffice:
     """Items with a log, and the action that adds to it."""
     made = Backoffice("office")
     item = Item(
         {"n": Int(default=0), "log": List(String(), default=[])},
         meta_data_handler=None,
     )
-    things = Collection("things", item, CONNECTORS[store](folder)())
+    things = Collection("things", item, keeping.store)
 
     def note(action: Any, item: Any) -> str:
         item.n += 1
@@ -42,9 +43,25 @@ def office(store: str, folder: Path) -> Backoffice:
     action = Action({"word": String(required=True)}, note, result=String())
     things.register_action("note", action)
     made.register_collection(things)
-    for number in range(ITEMS):
-        things.create({"_id": f"i{number}"})
+    numbers = iter(range(ITEMS))
+    keeping.keeper.generate_id = lambda o: f"i{next(numbers)}"  # type: ignore[method-assign]
+    for _ in range(ITEMS):
+        things.create({})
     return made
+
+
+@pytest.fixture
+def made(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Backoffice]:
+    """The office over a store of this name."""
+    if store in CONNECTORS:
+        connector = CONNECTORS[store](tmp_path)()
+        yield office(Keeping(connector, connector))
+        return
+    item = Item({"n": Int(), "log": List(String())}, meta_data_handler=None)
+    with keeping(store, request, tmp_path, item) as kept:
+        yield office(kept)
 
 
 def by_flask(made: Backoffice) -> AbstractContextManager[int]:
@@ -91,18 +108,17 @@ def by_coroutines(base: str) -> list[httpx.Response]:
 @pytest.mark.parametrize(
     ("ask", "store"),
     [
-        *((by_threads, store) for store in ("memory", "sqlite", "yml")),
+        *((by_threads, store) for store in ("memory", "sqlite", "yml", "mongo")),
         *((by_coroutines, store) for store in ("memory", "sqlite", "six methods")),
+        (by_threads, "redirect"),
     ],
 )
 @pytest.mark.parametrize("serve", [by_fastapi, by_flask])
 def test_each_of_200_calls_writes_its_own(
     ask: Callable[[str], list[httpx.Response]],
     serve: Callable[[Backoffice], AbstractContextManager[int]],
-    store: str,
-    tmp_path: Path,
+    made: Backoffice,
 ) -> None:
-    made = office(store, tmp_path)
     with serve(made) as port:
         answers = ask(f"http://127.0.0.1:{port}")
     words = [f"word {number}" for number in range(CALLS)]

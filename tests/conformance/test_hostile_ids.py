@@ -94,9 +94,8 @@ def test_a_caller_chooses_no_id(both: Both) -> None:
 def test_the_place_of_an_odd_id_leads_to_it(
     both: Both, servers: Servers, odd: str
 ) -> None:
-    for mine in servers.offices:
-        books = mine[both.base.rpartition("/")[2]].books
-        books.db_handler.generate_id = lambda o: odd  # type: ignore[method-assign]
+    for mine in servers.giving_ids(both.base.rpartition("/")[2]):
+        mine.books.db_handler.generate_id = lambda o: odd  # type: ignore[method-assign]
     place = both("POST", "/books", {"title": "Emma"})["location"]
     assert place == f"{both.base}/books/{quote(odd, safe='')}"
     assert both("GET", place.removeprefix(both.base)).json["_id"] == odd

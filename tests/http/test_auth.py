@@ -15,11 +15,11 @@ from backo.connectors.memory import DBMemoryConnector
 from backo.http.auth import JWTAuth
 from tests.conformance.adapters import (
     Answer,
-    FixedClock,
     ask,
     serve_fastapi,
     serve_flask,
 )
+from tests.conformance.declared import FixedClock
 from tests.http.tokens import (
     SECRET,
     b64,

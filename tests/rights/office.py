@@ -32,7 +32,7 @@ from backo.connectors.base import DBConnector, Document
 from backo.connectors.memory import DBMemoryConnector
 from backo.connectors.sqlite import DBSqliteConnector
 from backo.connectors.yml import DBYmlConnector
-from tests.conformance.adapters import FixedClock
+from tests.conformance.declared import FixedClock
 
 __all__ = ["STORES", "Hidden", "hidden", "office", "put", "world"]
 

@@ -21,7 +21,7 @@ from backo import (
 )
 from backo.schema.plan import FieldPlan, ItemPlan, Kind
 from backo.schema.types import In
-from tests.conformance.adapters import FixedClock
+from tests.conformance.declared import FixedClock
 from tests.rights.office import Store
 from tests.rights.oracle import NOBODY, Field, Oracle, either, role, when
 

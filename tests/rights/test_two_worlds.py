@@ -5,20 +5,27 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from backo import Backoffice
+from backo import Backoffice, DBMongoConnector
 from tests.inprocess import ADAPTERS
+from tests.mongo import database_of
 from tests.rights.calling import Answer, Ask, Asked, calling
 from tests.rights.office import STORES, Hidden, hidden, office, put, world
 from tests.rights.requests import changes, questions, reads
 
 type Requests = Callable[[Backoffice], Iterator[Asked]]
 
-PLACES = [(adapter, store) for adapter in ADAPTERS for store in STORES]
+MONGO = "mongo"
+PLACES = [
+    *((adapter, store) for adapter in ADAPTERS for store in STORES),
+    # Settling takes it long, and what frameworks add is seen over the others.
+    ("fastapi", MONGO),
+]
 OTHERS = Hidden(
     ("zebra", "secret", "x", None, "Title 1", "", "y"),
     (1, None, 7, 0, 2),
@@ -74,10 +81,23 @@ def sides(
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         # The tests cut no power, and waiting for the disk is most of their time.
         patch.setattr(os, "fsync", lambda descriptor: None)
-        folders = [tmp_path_factory.mktemp(side) for side in ("one", "other")]
-        made = [office(STORES[store](folder)) for folder in folders]
+        made = []
+        for side in ("one", "other"):
+            if store == MONGO:
+                server = request.getfixturevalue("mongo_server")
+                uri = stack.enter_context(database_of(server))
+                made.append(office(partial(_in_mongo, uri)))
+            else:
+                made.append(office(STORES[store](tmp_path_factory.mktemp(side))))
         asks = [stack.enter_context(calling(adapter, one)) for one in made]
         yield Sides(tuple(made), tuple(asks), request.param)
+        for one in made:
+            for collection in one.collections.values():
+                collection.db_handler.close()
+
+
+def _in_mongo(uri: str, _name: str) -> DBMongoConnector:
+    return DBMongoConnector(connection_string=uri)
 
 
 def told(found: Differing) -> str:
