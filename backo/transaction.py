@@ -16,11 +16,18 @@ from backo.connectors.transactions import (
     DurableTransaction,
     Participants,
     Transaction,
+    Turn,
     activate,
     active,
     deactivate,
 )
-from backo.errors import BackoError, ConflictError, DBError, TransientError
+from backo.errors import (
+    BackoError,
+    ConflictError,
+    DBError,
+    DisconnectedError,
+    TransientError,
+)
 from backo.log import log_system
 
 __all__ = [
@@ -37,8 +44,11 @@ _log = log_system.get_or_create_logger("transaction")
 _numbers = itertools.count(1)
 
 _PERSISTENCE = 10.0
-_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 """Seconds: how long to try again what others are in the way of, and between tries."""
+
+_line = Turn()
+"""Whose turn it is to try again."""
 
 type Marks = Mapping[str, Any]
 
@@ -282,15 +292,27 @@ def tried_again[T](once: Callable[[], T], transaction_id: int | None = None) -> 
     """
     if transaction_id is not None or current_unit() is not None:
         return once()
+    try:
+        return once()
+    except DisconnectedError:
+        return _persistently(once)
+    except TransientError:
+        pass
+    # Those of this process stand in line, else the more they are the more are undone.
+    with _line.taken(PATIENCE):
+        return _persistently(once)
+
+
+def _persistently[T](once: Callable[[], T]) -> T:
     end, pause = time.monotonic() + _PERSISTENCE, _PAUSE
     while True:
+        # At random, so that those of several processes do not meet again.
+        time.sleep(pause * random.random())  # noqa: S311 - nothing is to be guessed
         try:
             return once()
         except TransientError:
             if time.monotonic() > end:
                 raise
-        # At random, so that they do not meet again.
-        time.sleep(pause * random.random())  # noqa: S311 - nothing is to be guessed
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from backo import DBConnector, DBSqliteConnector, DBYmlConnector
+from backo import DBConnector, DBMongoConnector, DBSqliteConnector, DBYmlConnector
 from backo.connectors.memory import DBMemoryConnector
 
-__all__ = ["STORES", "Make"]
+__all__ = ["MONGO", "ALL_STORES", "STORES", "Make"]
 
 type Make = Callable[[str], DBConnector]
 """From a collection's name to its connector."""
@@ -26,6 +26,15 @@ def _sqlite(folder: Path) -> Make:
     )
 
 
+MONGO = "mongo.uri"
+"""The file that says which database is used."""
+
+
+def _mongo(folder: Path) -> Make:
+    uri = (folder / MONGO).read_text("utf-8")
+    return lambda name: DBMongoConnector(connection_string=uri, collection=name)
+
+
 def _mixed(folder: Path) -> Make:
     """Every other collection in YAML files, in the order they are first asked for."""
     yml, sqlite = _yml(folder), _sqlite(folder)
@@ -43,3 +52,6 @@ STORES: Mapping[str, Callable[[Path], Make]] = {
     "sqlite": _sqlite,
     "mixed": _mixed,
 }
+
+ALL_STORES: Mapping[str, Callable[[Path], Make]] = {**STORES, "mongo": _mongo}
+"""These, and what needs a server: see :data:`MONGO`."""

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.conformance.adapters import Answer, ask
+from tests.mongo import database_of
 from tests.references.press import agree, contents, opened
 from tests.references.processes import running
-from tests.references.stores import STORES, Make
+from tests.references.stores import ALL_STORES, MONGO, Make
 from tests.references.working import (
     EACH,
     add_books,
@@ -26,8 +27,11 @@ from tests.references.working import (
 )
 
 WRITERS = 16
+FEW = 4
+"""Of MongoDB: all write the same document there, and none waits for another."""
 REQUESTS = 60
-ON_DISK = ("yml", "sqlite", "mixed")
+ON_DISK = ("yml", "sqlite", "mixed", "mongo")
+"""Stores that several processes may use."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -40,6 +44,15 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.setswitchinterval(0.0001)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def folder(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Where the items of ``store`` are, or what says so."""
+    if store == "mongo":
+        uri = request.getfixturevalue("mongo_database")
+        (tmp_path / MONGO).write_text(uri, "utf-8")
+    return tmp_path
 
 
 def at_once[T](act: Callable[[int], T], number: int) -> list[T]:
@@ -57,46 +70,50 @@ def at_once[T](act: Callable[[int], T], number: int) -> list[T]:
 # -- one author, many writers ------------------------------------------------------
 
 
-def check_books_of_zola(make: Make) -> None:
+def writers_of(store: str) -> int:
+    return FEW if store == "mongo" else WRITERS
+
+
+def check_books_of_zola(make: Make, writers: int) -> None:
     with opened(make) as office:
         held = contents(office)
         listed = held["authors"]["zola"]["books"]
-        assert len(listed) == len(set(listed)) == WRITERS * EACH
+        assert len(listed) == len(set(listed)) == writers * EACH
         assert set(listed) == held["books"].keys()
-        assert len({one["name"] for one in held["books"].values()}) == WRITERS * EACH
+        assert len({one["name"] for one in held["books"].values()}) == writers * EACH
         assert agree(held)
         assert office.check_references() == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", STORES)
-def test_writers_in_threads(store: str, tmp_path: Path) -> None:
-    make = STORES[store](tmp_path)
+@pytest.mark.parametrize("store", ALL_STORES)
+def test_writers_in_threads(store: str, folder: Path) -> None:
+    make = ALL_STORES[store](folder)
     with opened(make) as office:
         office.collection("authors").create({"_id": "zola"})
-        at_once(lambda writer: add_books(office, writer), WRITERS)
+        at_once(lambda writer: add_books(office, writer), writers_of(store))
         if store == "memory":
             make = lambda name: office.collection(name).db_handler  # noqa: E731
-        check_books_of_zola(make)
+        check_books_of_zola(make, writers_of(store))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("store", ON_DISK)
-def test_writers_in_processes(store: str, tmp_path: Path) -> None:
-    make = STORES[store](tmp_path)
+def test_writers_in_processes(store: str, folder: Path) -> None:
+    make = ALL_STORES[store](folder)
     with opened(make) as office:
         office.collection("authors").create({"_id": "zola"})
     with ExitStack() as stack:
         children = [
-            stack.enter_context(running(add_books_when_told, store, tmp_path, writer))
-            for writer in range(WRITERS)
+            stack.enter_context(running(add_books_when_told, store, folder, writer))
+            for writer in range(writers_of(store))
         ]
         pipes = [pipe for _, pipe in children]
-        assert [pipe.recv() for pipe in pipes] == ["ready"] * WRITERS
+        assert [pipe.recv() for pipe in pipes] == ["ready"] * len(pipes)
         for pipe in pipes:
             pipe.send("go")
-        assert [pipe.recv() for pipe in pipes] == ["done"] * WRITERS
-    check_books_of_zola(make)
+        assert [pipe.recv() for pipe in pipes] == ["done"] * len(pipes)
+    check_books_of_zola(make, writers_of(store))
 
 
 # -- one item, many requests -------------------------------------------------------
@@ -106,7 +123,7 @@ type Send = Callable[..., Answer]
 
 IN_PROCESSES = ("fastapi", "flask", "fastapi")
 SERVED = [
-    *((store, [adapter]) for store in STORES for adapter in ("fastapi", "flask")),
+    *((store, [adapter]) for store in ALL_STORES for adapter in ("fastapi", "flask")),
     *((store, IN_PROCESSES) for store in ON_DISK),
 ]
 
@@ -123,8 +140,12 @@ def send(
     store, adapters = request.param
     folder = tmp_path_factory.mktemp("press")
     with ExitStack() as stack:
+        if store == "mongo":
+            mongo = request.getfixturevalue("mongo_server")
+            uri = stack.enter_context(database_of(mongo))
+            (folder / MONGO).write_text(uri, "utf-8")
         if len(adapters) == 1:
-            office = stack.enter_context(opened(STORES[store](folder), REQUESTS))
+            office = stack.enter_context(opened(ALL_STORES[store](folder), REQUESTS))
             ports = [stack.enter_context(served(adapters[0], office))]
         else:
             children = [

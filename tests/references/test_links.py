@@ -23,15 +23,18 @@ from backo import (
     String,
     UnknownReferenceError,
 )
-from tests.references.stores import STORES, Make
+from tests.references.stores import ALL_STORES, MONGO, Make
 
 type Document = dict[str, Any]
 type Office = Callable[..., Backoffice]
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=ALL_STORES)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    return STORES[request.param](tmp_path)
+    if request.param == "mongo":
+        uri = request.getfixturevalue("mongo_database")
+        (tmp_path / MONGO).write_text(uri, "utf-8")
+    return ALL_STORES[request.param](tmp_path)
 
 
 @pytest.fixture

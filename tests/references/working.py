@@ -13,7 +13,7 @@ from flask import Flask
 from backo import Backoffice
 from tests.conformance.adapters import serve_fastapi, serve_flask
 from tests.references.press import opened
-from tests.references.stores import STORES
+from tests.references.stores import ALL_STORES
 
 __all__ = ["ADAPTERS", "EACH", "add_books", "add_books_when_told", "served", "serving"]
 
@@ -38,7 +38,7 @@ def add_books_when_told(
 ) -> None:
     """In a process of its own: say when ready, and when done."""
     _cut_no_power()
-    with opened(STORES[store](folder)) as office:
+    with opened(ALL_STORES[store](folder)) as office:
         told.send("ready")
         told.recv()
         add_books(office, writer)
@@ -74,7 +74,7 @@ def serving(
     """In a process of its own: serve a press, and tell the port."""
     _cut_no_power()
     with (
-        opened(STORES[store](folder), numbers) as office,
+        opened(ALL_STORES[store](folder), numbers) as office,
         served(adapter, office) as port,
     ):
         told.send(port)
