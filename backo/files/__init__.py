@@ -1,0 +1,1 @@
+"""Files as fields, and where their contents are kept."""
