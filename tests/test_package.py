@@ -22,6 +22,7 @@ OPTIONAL = [
     "gridfs",
     "jose",
     "pymongo",
+    "python_multipart",
     "requests",
     "rich",
     "secantus",
