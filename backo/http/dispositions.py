@@ -98,6 +98,7 @@ _INLINE = {
     "text/plain",
 }
 _RESERVED = re.compile(r'[<>:"/\\|?*]')
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 # Not all of Cf: joiners between letters and between emoji belong to names.
 _UNSEEN = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _DEVICE = re.compile(
@@ -138,8 +139,8 @@ def plain_name(filename: str) -> str:
         for one in _UNSEEN.sub("", filename)
         if unicodedata.category(one) not in ("Cc", "Cs")
     )
-    name = _RESERVED.sub("_", seen).strip().lstrip(".").strip()
-    name = _shortened(name, MAX_NAME - 1).rstrip(". ")
+    name = _EDGES.sub("", _RESERVED.sub("_", seen))
+    name = _EDGES.sub("", _shortened(name, MAX_NAME - 1))
     return f"_{name}" if _DEVICE.match(name) else name
 
 
@@ -160,4 +161,5 @@ def _ascii(name: str) -> str:
     letters = unicodedata.normalize("NFKD", name)
     bare = "".join(one for one in letters if not unicodedata.combining(one))
     plain = "".join(one if one.isascii() else "_" for one in bare)
-    return _ENCODED.sub("_", _RESERVED.sub("_", plain))
+    # Letters of full width make a device, a path or nothing.
+    return plain_name(_ENCODED.sub("_", plain)) or "_"
