@@ -2,9 +2,9 @@
 
 import functools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
-from typing import Any
+from typing import IO, Any
 
 from flask import Flask, current_app, request
 from flask import Response as FlaskResponse
@@ -21,7 +21,14 @@ from backo.http.auth import JWTAuth
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BadBodyError, BodyTooLargeError, problem
+from backo.http.multipart import is_form
+from backo.http.problems import (
+    BadBodyError,
+    BadFormError,
+    BodyTooLargeError,
+    problem,
+)
+from backo.http.streams import Sending
 from backo.openapi.ui import ApiPages
 
 __all__ = ["build_routes", "server"]
@@ -142,6 +149,9 @@ def authenticated[**P](auth: JWTAuth, view: Callable[P, Any]) -> Callable[P, Any
 
 def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:
     def view(**path_params: str) -> FlaskResponse:
+        if is_form(row.consumes, request.headers.get("content-type", "")):
+            neutral = _neutral(path_params, b"", _chunks(request.stream))
+            return _answer(dispatcher.respond(row, neutral))
         body, refused = _read(limit) if row.consumes else (b"", None)
         neutral = _neutral(path_params, body)
         return _answer(dispatcher.respond(row, neutral, refused))
@@ -175,7 +185,20 @@ def _read(limit: int) -> tuple[bytes, BackoError | None]:
     return b"", refused
 
 
-def _neutral(path_params: dict[str, str], body: bytes) -> Request:
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = stream.read(_CHUNK)
+        except (ClientDisconnected, OSError) as error:
+            raise BadFormError("the body ends early") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _neutral(
+    path_params: dict[str, str], body: bytes, stream: Iterator[bytes] | None = None
+) -> Request:
     return Request(
         method=request.method,
         path=request.root_path + request.path,
@@ -184,10 +207,16 @@ def _neutral(path_params: dict[str, str], body: bytes) -> Request:
         headers={name.lower(): value for name, value in request.headers},
         path_params=path_params,
         body=body,
+        stream=stream,
     )
 
 
 def _answer(response: Response) -> FlaskResponse:
     answer = FlaskResponse(response.body, response.status)
+    if response.stream is not None:
+        # The server closes it, after HEAD too.
+        what = f"{request.method} {request.path}"
+        answer.response = Sending(response.stream, response.length, what)
+        answer.direct_passthrough = True
     answer.headers = Headers(response.all_headers)
     return answer

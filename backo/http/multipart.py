@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from backo.errors import BackoError
 from backo.http.dispositions import HeaderError, header_parameters, text_parameter
+from backo.http.messages import media_type
 from backo.http.problems import (
     BadFormError,
     BodyTooLargeError,
@@ -17,7 +18,7 @@ from backo.http.problems import (
 if TYPE_CHECKING:
     from python_multipart import MultipartParser
 
-__all__ = ["FORM", "FormLimits", "Part", "parts"]
+__all__ = ["FORM", "FormLimits", "Part", "is_form", "parts"]
 
 FORM = "multipart/form-data"
 MAX_PART_NAME = 1000
@@ -58,6 +59,11 @@ class Part:
     filename: str | None
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
+
+
+def is_form(consumes: Container[str], content_type: str) -> bool:
+    """Whether a body is a form, and of the media types that are taken."""
+    return FORM in consumes and media_type(content_type)[0] == FORM
 
 
 def parts(
