@@ -1,6 +1,7 @@
 """The table's rows as Flask routes, and a server of nothing else."""
 
 import functools
+import io
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
@@ -11,7 +12,7 @@ from flask import Response as FlaskResponse
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import BaseConverter
-from werkzeug.serving import make_server
+from werkzeug.serving import DechunkedInput, make_server
 
 from backo.backoffice import Backoffice
 from backo.current_request import answering
@@ -150,7 +151,7 @@ def authenticated[**P](auth: JWTAuth, view: Callable[P, Any]) -> Callable[P, Any
 def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:
     def view(**path_params: str) -> FlaskResponse:
         if is_form(row.consumes, request.headers.get("content-type", "")):
-            neutral = _neutral(path_params, b"", _chunks(request.stream))
+            neutral = _neutral(path_params, b"", _chunks(_stream()))
             return _answer(dispatcher.respond(row, neutral))
         body, refused = _read(limit) if row.consumes else (b"", None)
         neutral = _neutral(path_params, body)
@@ -173,16 +174,44 @@ def _read(limit: int) -> tuple[bytes, BackoError | None]:
     refused = BodyTooLargeError(f"a body may have {limit} bytes")
     if request.content_length is not None and request.content_length > limit:
         return b"", refused
-    body = bytearray()
+    stream, body = _stream(), bytearray()
     while len(body) <= limit:
         try:
-            chunk = request.stream.read(min(_CHUNK, limit + 1 - len(body)))
+            chunk = stream.read(min(_CHUNK, limit + 1 - len(body)))
         except (ClientDisconnected, OSError):
             return b"", BadBodyError("the body ends early")
         if not chunk:
             return bytes(body), None
         body += chunk
     return b"", refused
+
+
+class _Uncut(io.RawIOBase):
+    """Chunks as Werkzeug's server reads them, into a buffer that keeps its size.
+
+    It puts less into the buffer than it says when the client goes away, and cuts the
+    buffer, past the end of which Python then reads.
+    """
+
+    def __init__(self, chunks: DechunkedInput) -> None:
+        self._chunks = chunks
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+        try:
+            return self._chunks.readinto(memoryview(buffer))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise OSError("a chunk ends early") from error
+
+
+def _stream() -> IO[bytes]:
+    """The body of the request, still unread."""
+    source = request.environ.get("wsgi.input")
+    if isinstance(source, DechunkedInput):
+        request.environ["wsgi.input"] = _Uncut(source)
+    return request.stream
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
