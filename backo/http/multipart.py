@@ -190,9 +190,7 @@ class _Reader:
         event = self._events[0]
         if isinstance(event, BackoError):
             raise event
-        if not isinstance(event, _Over):
-            self._events.popleft()
-        return event
+        return self._events.popleft()
 
     def _pull(self) -> None:
         """Read one piece of the stream."""

@@ -87,7 +87,7 @@ def told(chunks: list[bytes]) -> list[object]:
     return found
 
 
-LIMITS_DRAWN = FormLimits(max_size=600, max_parts=3, max_headers=150)
+LIMITS_DRAWN = FormLimits(max_size=250, max_parts=3, max_headers=150)
 SNIPPETS = [
     b"--xYz",
     b"\r\n--xYz",
@@ -204,6 +204,9 @@ BAD_HEADS = {
     "a line feed": '; name="a\nb"',
     "a NUL": '; name="a\0b"',
     "an escaped line feed": "; name*=utf-8''a%0Ab",
+    "a line feed in another header": "; name=a\r\nContent-Type: a\nb",
+    "a NUL in another header": "; name=a\r\nX: a\0b",
+    "two types": "; name=a\r\nContent-Type: a/b\r\ncontent-type: a/b",
     "a C1 control": '; name="a\x85b"',
     "words after the value": "; name=a b",
     "a second Content-Disposition": "; name=a\r\nContent-Disposition: form-data",
@@ -222,6 +225,18 @@ BAD_HEADS = {
 def test_headers_that_no_part_has(head: str) -> None:
     with pytest.raises(BadFormError):
         read(form((head, b"1")))
+
+
+def test_a_part_that_is_no_field_of_a_form() -> None:
+    body = form(("; name=a", b"1"))
+    for kind in (b"attachment", b""):
+        with pytest.raises(BadFormError, match="no name"):
+            read(body.replace(b"form-data", kind))
+
+
+def test_other_headers_may_be_there_twice() -> None:
+    body = form(("; name=a\r\nX-A: 1\r\nx-a: 2", b""))
+    assert next(parts([body], TYPE, LIMITS)).headers["x-a"] == "1, 2"
 
 
 def test_headers_that_are_not_utf_8() -> None:

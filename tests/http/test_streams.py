@@ -59,9 +59,11 @@ def test_pieces_are_gathered_up_to_a_size() -> None:
 def test_another_length_than_was_said_is_an_error(
     length: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sending = Sending(Counted(), length, "GET /x")
+    sending, sent = Sending(Counted(), length, "GET /x"), b""
     with pytest.raises(BackoError, match="another length"):
-        list(sending)
+        for piece in sending:
+            sent += piece
+    assert len(sent) <= length
     assert "GET /x is cut short" in caplog.text
 
 
