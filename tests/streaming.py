@@ -141,13 +141,7 @@ class Streaming:
         return Response(200, b'"pong"')
 
     def _zeros(self, size: int) -> Iterator[bytes]:
-        try:
-            while size > 0:
-                self.happened["sent"] += 1
-                yield ZEROS[:size]
-                size -= len(ZEROS)
-        finally:
-            self.happened["closed"] += 1
+        return _Zeros(size, self.happened)
 
     def fastapi(self) -> FastAPI:
         """An application with these operations."""
@@ -170,6 +164,25 @@ class Streaming:
             view = flask_adapter._view(dispatcher, row, 1000)
             app.add_url_rule(row.path, row.path, view, methods=[row.method])
         return app
+
+
+class _Zeros(Iterator[bytes]):
+    """Zeros that tell when they are sent, and when they are let go of."""
+
+    def __init__(self, size: int, happened: Counter[str]) -> None:
+        self._left = size
+        self._happened = happened
+
+    def __next__(self) -> bytes:
+        if not self._left:
+            raise StopIteration
+        piece = ZEROS[: self._left]
+        self._left -= len(piece)
+        self._happened["sent"] += 1
+        return piece
+
+    def close(self) -> None:
+        self._happened["closed"] += 1
 
 
 def _told(part: Any) -> dict[str, Any]:

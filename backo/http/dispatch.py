@@ -71,9 +71,7 @@ class Dispatcher:
         takes longer than validating.
         """
         check = row.check
-        if check is None or self._guarded or request.stream is not None:
-            return None
-        if len(request.body) > SMALL_BODY:
+        if check is None or self._guarded or len(request.body) > SMALL_BODY:
             return None
         try:
             _acceptable(row, request)
@@ -198,8 +196,7 @@ def _quality(parameters: str) -> float:
 
 def _readable(row: Endpoint, request: Request) -> None:
     """Whether the body is of a media type that the row takes."""
-    empty = not request.body and request.stream is None
-    if not row.consumes or (empty and not row.body_required):
+    if not row.consumes or (not request.body and not row.body_required):
         return
     media, charset = media_type(request.headers.get("content-type", ""))
     if media not in row.consumes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from flask import Response
 
 from tests.serving import serving_app, serving_flask
 from tests.streaming import CONTENT, LIMITS, ZEROS, Streaming
@@ -334,6 +335,7 @@ def test_head_has_the_same_headers_and_reads_nothing(
         assert (status, head, body) == (200, get, b"")
         assert happened["sent"] == made.happened["sent"]
         assert happened["opened"] == made.happened["opened"]
+    eventually(lambda: made.happened["closed"] == made.happened["opened"] + 2)
 
 
 @pytest.mark.parametrize("path", ["/unknown", "/down?size=100000"])
@@ -374,3 +376,18 @@ def test_slow_readers_keep_no_thread(made: Streaming) -> None:
         for _ in range(5):
             assert asked(port, "GET", "/ping")[0] == 200
     eventually(lambda: made.happened["closed"] == 60)
+
+
+def test_functions_after_a_request_see_that_a_body_is_a_stream(made: Streaming) -> None:
+    """Those of Flask extensions look for it: they would read all of it."""
+    app, seen = made.flask(), []
+
+    @app.after_request
+    def look(response: Response) -> Response:
+        seen.append(response.direct_passthrough)
+        return response
+
+    http = app.test_client()
+    assert http.get("/down?size=100").data == bytes(100)
+    assert http.get("/ping").data == b'"pong"'
+    assert seen == [True, False]
