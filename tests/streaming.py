@@ -145,7 +145,7 @@ class Streaming:
 
     def fastapi(self) -> FastAPI:
         """An application with these operations."""
-        app, office = FastAPI(), Backoffice("office")
+        app, office = FastAPI(), Backoffice("office", max_body_size=1000)
         dispatcher = Dispatcher(self.rows)
         for row in self.rows:
             endpoint = fastapi_adapter._endpoint(dispatcher, row, office)
@@ -159,9 +159,10 @@ class Streaming:
     def flask(self) -> Flask:
         """An application with these operations."""
         app = Flask("streaming", static_folder=None)
+        office = Backoffice("office", max_body_size=1000, max_upload_size=10**8)
         dispatcher = Dispatcher(self.rows)
         for row in self.rows:
-            view = flask_adapter._view(dispatcher, row, 1000)
+            view = flask_adapter._view(dispatcher, row, office)
             app.add_url_rule(row.path, row.path, view, methods=[row.method])
         return app
 

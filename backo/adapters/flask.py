@@ -3,8 +3,9 @@
 import functools
 import io
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import IO, Any
 
 from flask import Flask, current_app, request
@@ -36,6 +37,8 @@ __all__ = ["build_routes", "server"]
 
 _EXTENSION = "backo"
 _CHUNK = 65536
+_LINGERING = 30.0
+"""Seconds for which a client may send on after its answer."""
 
 
 class _Rest(BaseConverter):
@@ -62,7 +65,7 @@ def build_routes(
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
     for row in pages.rows:
-        view = _view(dispatcher, row, office.max_body_size)
+        view = _view(dispatcher, row, office)
         path = row.path.replace("{", "<").replace("}", ">")
         app.add_url_rule(
             path,
@@ -148,12 +151,17 @@ def authenticated[**P](auth: JWTAuth, view: Callable[P, Any]) -> Callable[P, Any
     return guarded
 
 
-def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:
+def _view(
+    dispatcher: Dispatcher, row: Endpoint, office: Backoffice
+) -> Callable[..., Any]:
     def view(**path_params: str) -> FlaskResponse:
         if is_form(row.consumes, request.headers.get("content-type", "")):
-            neutral = _neutral(path_params, b"", _chunks(_stream()))
-            return _answer(dispatcher.respond(row, neutral))
-        body, refused = _read(limit) if row.consumes else (b"", None)
+            chunks = _chunks(_stream())
+            neutral = _neutral(path_params, b"", chunks)
+            answer = _answer(dispatcher.respond(row, neutral))
+            answer.call_on_close(functools.partial(_linger, chunks, office))
+            return answer
+        body, refused = _read(office.max_body_size) if row.consumes else (b"", None)
         neutral = _neutral(path_params, body)
         return _answer(dispatcher.respond(row, neutral, refused))
 
@@ -223,6 +231,17 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _linger(chunks: Iterator[bytes], office: Backoffice) -> None:
+    """Read what a client still sends after its answer, within bounds: servers that
+    close a connection with unread bytes may cut off the answer that is on its way."""
+    end, left = time.monotonic() + _LINGERING, office.max_upload_size
+    with suppress(BackoError, HTTPException):
+        for chunk in chunks:
+            left -= len(chunk)
+            if left <= 0 or time.monotonic() > end:
+                return
 
 
 def _neutral(

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.client
+import io
 import json
 import logging
 import socket
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 from flask import Response
+from werkzeug.test import EnvironBuilder
 
+from backo.adapters import flask as flask_adapter
 from tests.serving import serving_app, serving_flask
 from tests.streaming import CONTENT, LIMITS, ZEROS, Streaming
 
@@ -297,6 +300,41 @@ def test_the_connection_goes_on_after_an_early_answer(made: Streaming) -> None:
         assert answered(connection)[0] == 403
         connection.sendall(head_of("/ping", method="GET"))
         assert answered(connection) == (200, "pong")
+
+
+class Endless(io.RawIOBase):
+    """A body that goes on, and knows how much of it was read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        self.count += len(buffer)
+        return len(buffer)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "read"), [(30.0, 100_000_000), (-1.0, 0)], ids=["bytes", "seconds"]
+)
+def test_what_is_sent_after_an_answer_is_read_within_bounds(
+    made: Streaming, monkeypatch: pytest.MonkeyPatch, seconds: float, read: int
+) -> None:
+    """Gunicorn closes a connection with unread bytes, and the answer is lost."""
+    monkeypatch.setattr(flask_adapter, "_LINGERING", seconds)
+    body = Endless()
+    environ = EnvironBuilder("/refused", method="POST").get_environ() | {
+        "wsgi.input": body,
+        "CONTENT_TYPE": TYPE,
+        "CONTENT_LENGTH": "1000000000",
+    }
+    answer = made.flask()(environ, lambda *_: lambda _: None)
+    assert b"you may not" in b"".join(answer)
+    assert body.count == 0
+    answer.close()  # type: ignore[attr-defined]
+    assert read <= body.count <= read + 65_536
 
 
 # --- Out ----------------------------------------------------------------------------
