@@ -52,7 +52,9 @@ class Backoffice:
         ``license``, … as OpenAPI names them.
     :param page_size: rows a list answers with when none are asked for.
     :param max_page_size: rows a caller may ask for at most.
-    :param max_body_size: bytes a request's body may have.
+    :param max_body_size: bytes a request's body may have that is no form.
+    :param max_upload_size: bytes a form (``multipart/form-data``) may have in all.
+    :param max_parts: parts it may have.
     :raises SSyntaxError: the name is not valid.
     """
 
@@ -65,6 +67,8 @@ class Backoffice:
         page_size: int = 10,
         max_page_size: int = 1000,
         max_body_size: int = MIB,
+        max_upload_size: int = 100 * MIB,
+        max_parts: int = 100,
     ) -> None:
         if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
             raise SSyntaxError(
@@ -76,6 +80,8 @@ class Backoffice:
         self.page_size = page_size
         self.max_page_size = max_page_size
         self.max_body_size = max_body_size
+        self.max_upload_size = max_upload_size
+        self.max_parts = max_parts
         self.collections: dict[str, Collection] = {}
         self.frozen = False
         self._graph: Graph | None = None

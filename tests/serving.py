@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from backo import Backoffice
 
-__all__ = ["serving", "serving_app"]
+__all__ = ["serving", "serving_app", "serving_flask"]
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def serving(
     if adapter == "flask":
         app = Flask(office.name)
         office.build_routes(app, **options)
-        with _flask(app) as port:
+        with serving_flask(app) as port:
             yield port
         return
     fast = FastAPI()
@@ -34,7 +34,8 @@ def serving(
 
 
 @contextmanager
-def _flask(app: Flask) -> Iterator[int]:
+def serving_flask(app: Flask) -> Iterator[int]:
+    """The port at which Werkzeug's server serves a Flask application."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}

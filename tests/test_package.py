@@ -15,6 +15,7 @@ import backo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "backo"
 OPTIONAL = [
+    "anyio",
     "bson",
     "fastapi",
     "flask",
@@ -22,6 +23,7 @@ OPTIONAL = [
     "gridfs",
     "jose",
     "pymongo",
+    "python_multipart",
     "requests",
     "rich",
     "secantus",

@@ -3,7 +3,17 @@
 import inspect
 import json
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 import pydantic
@@ -20,9 +30,11 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as StarletteResponse
+from starlette.responses import StreamingResponse
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
+from backo.adapters.streams import Incoming, closed, outgoing, reading
 from backo.backoffice import Backoffice
 from backo.current_user import current_user
 from backo.errors import BackoError
@@ -30,7 +42,14 @@ from backo.http.auth import JWTAuth, security_schemes
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BadBodyError, BodyTooLargeError, problem
+from backo.http.multipart import is_form
+from backo.http.problems import (
+    BadBodyError,
+    BadFormError,
+    BodyTooLargeError,
+    problem,
+)
+from backo.http.streams import Sending
 from backo.openapi.document import components
 from backo.openapi.routes import operation
 from backo.openapi.ui import ApiPages
@@ -188,18 +207,26 @@ def _add(
 def _endpoint(dispatcher: Dispatcher, row: Endpoint, office: Backoffice) -> AppEndpoint:
     limit = office.max_body_size
 
+    async def with_form(request: FastAPIRequest) -> StarletteResponse:
+        async with aclosing(_chunks(request)) as chunks:
+            neutral = _neutral(request, b"", Incoming(chunks))
+            found = await reading(partial(dispatcher.respond, row, neutral))
+        return _answer(found, request)
+
     async def with_body(request: FastAPIRequest) -> StarletteResponse:
+        if is_form(row.consumes, request.headers.get("content-type", "")):
+            return await with_form(request)
         body, refused = await _read(request, limit)
         neutral = _neutral(request, body)
         found = None if refused else dispatcher.refusal(row, neutral)
         if found is None:
             found = await run_in_threadpool(dispatcher.respond, row, neutral, refused)
-        return _answer(found, request.method)
+        return _answer(found, request)
 
     async def without_body(request: FastAPIRequest) -> StarletteResponse:
         neutral = _neutral(request, b"")
         found = await run_in_threadpool(dispatcher.respond, row, neutral)
-        return _answer(found, request.method)
+        return _answer(found, request)
 
     return with_body if row.consumes else without_body
 
@@ -290,7 +317,7 @@ def _unmatched(dispatcher: Dispatcher, base: str) -> AppEndpoint:
         path = base + request.path_params["rest"]
         neutral = _neutral(request, b"")
         found = await run_in_threadpool(dispatcher.unmatched, neutral, path)
-        return _answer(found, request.method)
+        return _answer(found, request)
 
     return unmatched
 
@@ -313,7 +340,17 @@ async def _read(request: FastAPIRequest, limit: int) -> tuple[bytes, BackoError 
     return bytes(body), None
 
 
-def _neutral(request: FastAPIRequest, body: bytes) -> Request:
+async def _chunks(request: FastAPIRequest) -> AsyncGenerator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        raise BadFormError("the body ends early") from error
+
+
+def _neutral(
+    request: FastAPIRequest, body: bytes, stream: Iterator[bytes] | None = None
+) -> Request:
     return Request(
         method=request.method,
         path=_whole_path(request.scope),
@@ -321,6 +358,7 @@ def _neutral(request: FastAPIRequest, body: bytes) -> Request:
         headers=_joined(request.headers),
         path_params=request.path_params,
         body=body,
+        stream=stream,
     )
 
 
@@ -341,10 +379,31 @@ def _joined(headers: Headers) -> dict[str, str]:
     return joined
 
 
-def _answer(response: Response, method: str) -> StarletteResponse:
+class _Streaming(StreamingResponse):
+    """A body that is made while it is sent."""
+
+    def __init__(self, sending: Sending, status: int) -> None:
+        super().__init__(outgoing(sending), status)
+        self._sending = sending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await closed(self._sending)
+
+
+def _answer(response: Response, request: FastAPIRequest) -> StarletteResponse:
     # A body after HEAD would break the framing; not every server takes it off.
-    body = b"" if method == "HEAD" else response.body
+    body = b"" if request.method == "HEAD" else response.body
     answer = StarletteResponse(body, response.status)
+    if response.stream is not None:
+        what = f"{request.method} {request.url.path}"
+        sending = Sending(response.stream, response.length, what)
+        if request.method == "HEAD":
+            sending.close()
+        else:
+            answer = _Streaming(sending, response.status)
     answer.raw_headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in response.all_headers

@@ -1,17 +1,19 @@
 """The table's rows as Flask routes, and a server of nothing else."""
 
 import functools
+import io
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext, suppress
+from typing import IO, Any
 
 from flask import Flask, current_app, request
 from flask import Response as FlaskResponse
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import BaseConverter
-from werkzeug.serving import make_server
+from werkzeug.serving import DechunkedInput, make_server
 
 from backo.backoffice import Backoffice
 from backo.current_request import answering
@@ -21,13 +23,22 @@ from backo.http.auth import JWTAuth
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
-from backo.http.problems import BadBodyError, BodyTooLargeError, problem
+from backo.http.multipart import is_form
+from backo.http.problems import (
+    BadBodyError,
+    BadFormError,
+    BodyTooLargeError,
+    problem,
+)
+from backo.http.streams import Sending
 from backo.openapi.ui import ApiPages
 
 __all__ = ["build_routes", "server"]
 
 _EXTENSION = "backo"
 _CHUNK = 65536
+_LINGERING = 30.0
+"""Seconds for which a client may send on after its answer."""
 
 
 class _Rest(BaseConverter):
@@ -54,7 +65,7 @@ def build_routes(
     dispatcher = Dispatcher(pages.rows, jwt_auth, passthrough=(HTTPException,))
     base = base_path(office, prefix)
     for row in pages.rows:
-        view = _view(dispatcher, row, office.max_body_size)
+        view = _view(dispatcher, row, office)
         path = row.path.replace("{", "<").replace("}", ">")
         app.add_url_rule(
             path,
@@ -140,9 +151,17 @@ def authenticated[**P](auth: JWTAuth, view: Callable[P, Any]) -> Callable[P, Any
     return guarded
 
 
-def _view(dispatcher: Dispatcher, row: Endpoint, limit: int) -> Callable[..., Any]:
+def _view(
+    dispatcher: Dispatcher, row: Endpoint, office: Backoffice
+) -> Callable[..., Any]:
     def view(**path_params: str) -> FlaskResponse:
-        body, refused = _read(limit) if row.consumes else (b"", None)
+        if is_form(row.consumes, request.headers.get("content-type", "")):
+            chunks = _chunks(_stream())
+            neutral = _neutral(path_params, b"", chunks)
+            answer = _answer(dispatcher.respond(row, neutral))
+            answer.call_on_close(functools.partial(_linger, chunks, office))
+            return answer
+        body, refused = _read(office.max_body_size) if row.consumes else (b"", None)
         neutral = _neutral(path_params, body)
         return _answer(dispatcher.respond(row, neutral, refused))
 
@@ -163,10 +182,10 @@ def _read(limit: int) -> tuple[bytes, BackoError | None]:
     refused = BodyTooLargeError(f"a body may have {limit} bytes")
     if request.content_length is not None and request.content_length > limit:
         return b"", refused
-    body = bytearray()
+    stream, body = _stream(), bytearray()
     while len(body) <= limit:
         try:
-            chunk = request.stream.read(min(_CHUNK, limit + 1 - len(body)))
+            chunk = stream.read(min(_CHUNK, limit + 1 - len(body)))
         except (ClientDisconnected, OSError):
             return b"", BadBodyError("the body ends early")
         if not chunk:
@@ -175,7 +194,59 @@ def _read(limit: int) -> tuple[bytes, BackoError | None]:
     return b"", refused
 
 
-def _neutral(path_params: dict[str, str], body: bytes) -> Request:
+class _Uncut(io.RawIOBase):
+    """Chunks as Werkzeug's server reads them, into a buffer that keeps its size.
+
+    It puts less into the buffer than it says when the client goes away, and cuts the
+    buffer, past the end of which Python then reads.
+    """
+
+    def __init__(self, chunks: DechunkedInput) -> None:
+        self._chunks = chunks
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+        try:
+            return self._chunks.readinto(memoryview(buffer))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise OSError("a chunk ends early") from error
+
+
+def _stream() -> IO[bytes]:
+    """The body of the request, still unread."""
+    source = request.environ.get("wsgi.input")
+    if isinstance(source, DechunkedInput):
+        request.environ["wsgi.input"] = _Uncut(source)
+    return request.stream
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = stream.read(_CHUNK)
+        except (ClientDisconnected, OSError) as error:
+            raise BadFormError("the body ends early") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _linger(chunks: Iterator[bytes], office: Backoffice) -> None:
+    """Read what a client still sends after its answer, within bounds: servers that
+    close a connection with unread bytes may cut off the answer that is on its way."""
+    end, left = time.monotonic() + _LINGERING, office.max_upload_size
+    with suppress(BackoError, HTTPException):
+        for chunk in chunks:
+            left -= len(chunk)
+            if left <= 0 or time.monotonic() > end:
+                return
+
+
+def _neutral(
+    path_params: dict[str, str], body: bytes, stream: Iterator[bytes] | None = None
+) -> Request:
     return Request(
         method=request.method,
         path=request.root_path + request.path,
@@ -184,10 +255,16 @@ def _neutral(path_params: dict[str, str], body: bytes) -> Request:
         headers={name.lower(): value for name, value in request.headers},
         path_params=path_params,
         body=body,
+        stream=stream,
     )
 
 
 def _answer(response: Response) -> FlaskResponse:
     answer = FlaskResponse(response.body, response.status)
+    if response.stream is not None:
+        # The server closes it, after HEAD too.
+        what = f"{request.method} {request.path}"
+        answer.response = Sending(response.stream, response.length, what)
+        answer.direct_passthrough = True
     answer.headers = Headers(response.all_headers)
     return answer

@@ -21,6 +21,7 @@ from backo.errors import (
     PreconditionError,
     ValidationError,
 )
+from backo.http.conditions import names_tag
 from backo.http.messages import JSON, Request, Response, media_type
 from backo.http.patch import (
     MAX_OPERATIONS,
@@ -159,7 +160,7 @@ def read(collection: Collection, request: Request) -> Response:
         return _json(item)
     body = to_json(item)
     tag = _etag(body)
-    if _names(request.headers.get("if-none-match"), tag, weak=True):
+    if names_tag(request.headers.get("if-none-match"), tag, weak=True):
         return Response(304, b"", None, (("etag", tag),))
     return Response(200, body, JSON, (("etag", tag),))
 
@@ -370,23 +371,13 @@ def _etag(body: bytes) -> str:
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
-def _names(header: str | None, tag: str, *, weak: bool = False) -> bool:
-    """Whether an ``If-Match`` or ``If-None-Match`` names ``tag``, or any (``*``)."""
-    if header is None:
-        return False
-    named = [one.strip() for one in header.split(",")]
-    if weak:
-        named = [one.removeprefix("W/") for one in named]
-    return "*" in named or tag in named
-
-
 def _precondition(request: Request) -> Callable[[Document], None] | None:
     header = request.headers.get("if-match")
     if header is None:
         return None
 
     def hold(item: Document) -> None:
-        if not _names(header, _etag(to_json(item))):
+        if not names_tag(header, _etag(to_json(item))):
             raise PreconditionError("the item is not the one that If-Match names")
 
     return hold

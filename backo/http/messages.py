@@ -1,7 +1,7 @@
 """Requests and responses as backo sees them, whatever framework carries them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -27,6 +27,9 @@ class Request:
     headers: Mapping[str, str]
     path_params: Mapping[str, str]
     body: bytes = b""
+    stream: Iterator[bytes] | None = None
+    """The body piece by piece, where it is read while the request is answered; ``body``
+    is empty then. It raises a BadFormError when the body ends early."""
 
     @cached_property
     def uri(self) -> str:
@@ -67,13 +70,19 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, complete."""
+    """One HTTP response."""
 
     status: int
     body: bytes = b""
     media: str | None = JSON
     """What the body is; None without one."""
     headers: tuple[tuple[str, str], ...] = ()
+    stream: Iterator[bytes] | None = None
+    """The body piece by piece, in the place of ``body``. Whoever sends it calls its
+    ``close``, if it has one, whatever happens."""
+    length: int | None = None
+    """Bytes of the stream, where that is known; without a stream, the length that is
+    told of a body that ``HEAD`` does not get."""
 
     @property
     def all_headers(self) -> list[tuple[str, str]]:
@@ -81,9 +90,14 @@ class Response:
         found = list(self.headers)
         if self.media is not None:
             found.append(("content-type", self.media))
-        if self.status not in (204, 304):
-            found.append(("content-length", str(len(self.body))))
+        length = self._length()
+        if length is not None and self.status not in (204, 304):
+            found.append(("content-length", str(length)))
         return found
+
+    def _length(self) -> int | None:
+        whole = self.length is None and self.stream is None
+        return len(self.body) if whole else self.length
 
 
 def media_type(header: str) -> tuple[str, str | None]:

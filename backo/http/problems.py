@@ -21,6 +21,7 @@ from backo.schema.faults import stricto_faults
 
 __all__ = [
     "BadBodyError",
+    "BadFormError",
     "BodyTooLargeError",
     "CsrfError",
     "HTTP_ERRORS",
@@ -29,6 +30,7 @@ __all__ = [
     "NoRouteError",
     "NotAcceptableError",
     "RETRY_AFTER",
+    "RangeError",
     "UnsupportedMediaTypeError",
     "problem",
     "to_json",
@@ -46,6 +48,14 @@ class BadBodyError(BackoError):
     status = 400
     title = "Not JSON"
     code = "not_json"
+
+
+class BadFormError(BackoError):
+    """The body is no form (``multipart/form-data``), or not all of one."""
+
+    status = 400
+    title = "Not a form"
+    code = "bad_form"
 
 
 class CsrfError(BackoError):
@@ -100,6 +110,21 @@ class BodyTooLargeError(BackoError):
     code = "body_too_large"
 
 
+class RangeError(BackoError):
+    """None of the bytes that ``Range`` names are there.
+
+    :param size: bytes that are.
+    """
+
+    status = 416
+    title = "Range not satisfiable"
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"there are {size} bytes")
+
+
 class UnsupportedMediaTypeError(BackoError):
     """The body is of a media type that the operation does not take."""
 
@@ -110,12 +135,14 @@ class UnsupportedMediaTypeError(BackoError):
 
 HTTP_ERRORS: tuple[type[BackoError], ...] = (
     BadBodyError,
+    BadFormError,
     CsrfError,
     KeysUnavailableError,
     NoRouteError,
     MethodNotAllowedError,
     NotAcceptableError,
     BodyTooLargeError,
+    RangeError,
     UnsupportedMediaTypeError,
 )
 """The errors that only HTTP knows."""
@@ -151,6 +178,8 @@ def problem(error: Exception, request: Request) -> Response:
         headers, detail = (("retry-after", str(RETRY_AFTER)),), "try again later"
     if isinstance(error, MethodNotAllowedError):
         headers = (("allow", error.allow),)
+    if isinstance(error, RangeError):
+        headers = (("content-range", f"bytes */{error.size}"),)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers = (("www-authenticate", getattr(error, "challenge", "Bearer")),)
     faults = getattr(error, "faults", ())

@@ -69,3 +69,12 @@ def test_every_header_of_a_response() -> None:
 @pytest.mark.parametrize("status", [204, 304])
 def test_what_has_no_body_has_no_length(status: int) -> None:
     assert Response(status, media=None).all_headers == []
+
+
+def test_a_stream_has_the_length_that_is_said_or_none() -> None:
+    assert Response(200, stream=iter([]), length=7).all_headers == [
+        ("content-type", "application/json"),
+        ("content-length", "7"),
+    ]
+    assert Response(200, media=None, stream=iter([])).all_headers == []
+    assert Response(200, media=None, length=7).all_headers == [("content-length", "7")]
