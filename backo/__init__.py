@@ -24,6 +24,7 @@ from backo.errors import (
     DisconnectedError,
     DuplicateIdError,
     FileError,
+    FileTooLargeError,
     FilterError,
     FrozenError,
     MigrationError,
@@ -44,6 +45,7 @@ from backo.errors import (
     UnstorableError,
     ValidationError,
 )
+from backo.files.fields import BlobFile, File
 from backo.item import Item
 from backo.log import LogLevel, log_system
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
@@ -80,6 +82,7 @@ __all__ = [
     "Action",
     "BackoError",
     "Backoffice",
+    "BlobFile",
     "Bool",
     "BrokenLink",
     "Bytes",
@@ -100,7 +103,9 @@ __all__ = [
     "DisconnectedError",
     "DuplicateIdError",
     "Extend",
+    "File",
     "FileError",
+    "FileTooLargeError",
     "FillStrategy",
     "FilterError",
     "Float",

@@ -6,6 +6,7 @@ the same.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -28,11 +29,14 @@ from backo.errors import (
     ConflictError,
     NotFoundError,
 )
+from backo.files.fields import File
+from backo.files.structures import resolved, separated
 from backo.item import ATTEMPTS, Item
 from backo.query.filter import ALWAYS, Filter, texts_at
 from backo.schema.faults import faults_of
 from backo.schema.models import DocumentModel
 from backo.schema.plan import FieldPlan, Kind
+from backo.schema.types import Dict, List
 from backo.transaction import tried_again
 from backo.visible import Document, Row, Visible, VisibleOwner
 
@@ -107,6 +111,48 @@ class Access:
             return self._shown_text(self.visible.held(store.get_json, _id), model)
         return self._shown(self.visible.stored(_id), model)
 
+    def file(self, _id: str, path: str) -> File:
+        """The field of a file in one item: ``cover``, ``pages[0].scan``,
+        ``pages.0.scan``.
+
+        :raises NotFoundError: there is no such item, field or file for the current
+            user.
+        """
+        self.visible.require_open(_id)
+        steps = re.findall(r"[^.\[\]]+", path.removeprefix("$"))
+        names = ".".join(step for step in steps if not step.isdecimal())
+        plan = self.owner.seen.plan
+        located = plan.locate(names)
+        field = located.field if located is not None else None
+        while field is not None and field.element is not None:
+            field = field.element
+        if field is None or field.file is None or not plan.shows(field):
+            raise NotFoundError(
+                f"{self.owner.name}: there is no file field {path!r:.100}"
+            )
+        item = self.visible.readable_item(_id)
+        node = _node_at(item, steps)
+        if not isinstance(node, File) or not node.has_file():
+            raise NotFoundError(f"{self.owner.name}: there is no file {path!r:.100}")
+        return node
+
+    def admit_new(self) -> None:
+        """Pass, or raise, as far as it is known before there is an item.
+
+        :raises SRightError: the current user may create none.
+        """
+        if not self.owner.judges("create") or self.owner.seen.rights["create"] is False:
+            self.owner.require("create", self.owner.model)
+
+    def admit_changes(self, _id: str) -> None:
+        """Pass, or raise, as far as it is known before what is to be changed.
+
+        :raises NotFoundError: there is no such item for the current user.
+        :raises SRightError: the current user may not modify it.
+        """
+        self.visible.require_open(_id)
+        self.owner.require("modify", self.visible.readable_item(_id))
+
     def insert(self, document: Document, view: str) -> tuple[str, Document | None]:
         """Store a valid new document (see ``models.create``); gives its id, and the
         document in ``view`` if the current user may read it.
@@ -115,6 +161,7 @@ class Access:
         :raises DuplicateIdError: the id is already there.
         """
         seen = self.owner.seen
+        document = self._filed(document, None)
         if seen.item_needed["create"] or _touches(document, seen.plan.root, fresh=True):
             item = self.owner.new_item()
             item.create(unfilled(document, seen.plan.root))
@@ -167,6 +214,11 @@ class Access:
                 return write()
 
         return tried_again(once)
+
+    def _filed(self, values: Document, before: Document | None) -> Document:
+        """``values`` with what is stored of the files that are in them."""
+        files = self.owner.plan.file_root
+        return values if files is None else resolved(values, before, files)
 
     # --- From document to document ------------------------------------------------
 
@@ -223,11 +275,13 @@ class Access:
         root = seen.plan.root
         # What breaks the schema cannot be shown, but it can be replaced.
         whole = {} if changes.blind else self._shown(before, seen.models.whole)
-        values = changes.made(whole, before, root)
+        values = self._filed(changes.made(whole, before, root), before)
         if _touches(values, root):
             return self._modify_item(_id, changes, view, precondition)
         after = overlay(before, released(values), root)
         after = carry_unknown(before, after, root)
+        if self.owner.plan.file_root is not None:
+            after = separated(after, self.owner.plan.file_root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
         self.owner.links.require(before, after)
@@ -245,7 +299,7 @@ class Access:
         self.visible.require_open(_id)
         self.owner.require("delete", self.owner.model)
         easy = precondition is None and self.owner.refuse_filter is None
-        if easy and not self.owner.links.kept:
+        if easy and not self.owner.links.kept and self.owner.plan.file_root is None:
             try:
                 self.owner.store.delete_by_id(_id)
             except NotFoundError as error:
@@ -270,7 +324,8 @@ class Access:
         if precondition is not None:
             precondition(item.view(view))
         self.owner.require("modify", item)
-        changed = changes.made(encode(item, root), item.document or {}, root)
+        before = item.document or {}
+        changed = self._filed(changes.made(encode(item, root), before, root), before)
         item.set(unfilled(changed, self.owner.seen.plan.root))
         try:
             item.save_over(item.document)
@@ -331,6 +386,19 @@ class Access:
         if seen.item_needed["read"]:
             return self._answer(self.visible.item_of(document), view)
         return self._shown(document, seen.models.views[view])
+
+
+def _node_at(item: Item, steps: list[str]) -> Any:
+    """What stands there in an item, as far as the current user may read it."""
+    here: Any = item
+    for step in steps:
+        if isinstance(here, Dict) and step in here:
+            here = here[step]
+        elif isinstance(here, List) and step.isdecimal() and int(step) < len(here):
+            here = here[int(step)]
+        else:
+            return None
+    return here
 
 
 def _touches(values: Document, field: FieldPlan, *, fresh: bool = False) -> bool:

@@ -32,7 +32,7 @@ from backo.references.work import unknown_at
 from backo.schema.compiler import compile_item
 from backo.schema.meta import item_meta
 from backo.schema.models import DocumentModel, component_name, input_model, result_model
-from backo.schema.plan import FieldPlan, ItemPlan, Kind, Right
+from backo.schema.plan import FieldPlan, ItemPlan, Right
 from backo.schema.rights import refused, verdict
 from backo.schema.types import Dict, GenericType
 from backo.transaction import Unit, tried_again
@@ -405,7 +405,7 @@ def absent(collection: str, name: str) -> NotFoundError:
 
 def _needed(field: FieldPlan) -> bool:
     """Whether an input without the field, or what it holds, is not valid."""
-    if field.kind is Kind.DICT:
+    if field.grouping:
         return any(map(_needed, field.fields))
     return field.required and field.default is None
 

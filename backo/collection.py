@@ -22,6 +22,7 @@ from backo.errors import (
     SSyntaxError,
     ValidationError,
 )
+from backo.files.keeping import FileStore
 from backo.item import Item
 from backo.linked import Linked
 from backo.migration import (
@@ -136,7 +137,10 @@ class Collection(Declaration):
     @property
     def store(self) -> Store:
         """The connector, written to as part of the unit of work in progress."""
-        return Store(self.db_handler)
+        files = self.plan.file_root
+        if files is None:
+            return Store(self.db_handler)
+        return FileStore(self.db_handler, files)
 
     def whole_unit(
         self, transaction_id: int | None = None
@@ -155,7 +159,7 @@ class Collection(Declaration):
             return unit_of_work(transaction_id)
         if self.links.kept:
             return unit_of_work(stores=self.links.stores())
-        if self.has_handlers:
+        if self.has_handlers or self.plan.file_root is not None:
             return unit_of_work(stores=[self.db_handler])
         return nullcontext()
 

@@ -35,6 +35,9 @@ class Lookup(Protocol):
     frozen: bool
     page_size: int
     max_page_size: int
+    max_body_size: int
+    max_upload_size: int
+    max_parts: int
 
     @property
     def graph(self) -> Graph: ...

@@ -41,6 +41,8 @@ class Change:
 def encode(node: Any, field: FieldPlan) -> Any:
     """The document form of a stricto node, with just what ``field`` (a view) holds and
     what exists and may be read at this moment."""
+    if field.file is not None and node.is_none():
+        return None
     if field.kind is Kind.DICT:
         children = ((child, node.__dict__[child.name]) for child in field.fields)
         return {
@@ -90,7 +92,7 @@ def _with_dicts(value: Document, field: FieldPlan) -> Iterator[tuple[str, Any]]:
     for child in field.fields:
         if child.name in value:
             held = value[child.name]
-            empty = held is None and child.kind is Kind.DICT
+            empty = held is None and child.grouping
             yield child.name, with_dicts({} if empty else held, child)
 
 
@@ -332,7 +334,8 @@ def merge_changes(
     for key in (*theirs, *(key for key in mine if key not in theirs)):
         versions = [side.get(key) for side in (before, mine, theirs)]
         child = None if field is None else field.field(key)
-        if all(isinstance(version, dict) for version in versions):
+        whole = child is not None and child.file is not None
+        if not whole and all(isinstance(version, dict) for version in versions):
             merged[key] = merge_changes(versions[0], versions[1], versions[2], child)
         elif versions[1] == versions[0]:
             if key in theirs:

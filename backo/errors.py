@@ -9,7 +9,8 @@
     ├── NotFoundError               404  no such item, collection, action, ...
     │   └── UnknownReferenceError   422  a reference to an item that is not there
     ├── PathNotFoundError           422  a path names no field
-    ├── FileError                   422  a file is missing, too large or of a wrong type
+    ├── FileError                   422  a file is missing, or not what a field takes
+    │   └── FileTooLargeError       413  it has more bytes than allowed
     ├── SessionError                401  who is calling is not known, or no longer
     ├── ConflictError               409  somebody changed it, or its state forbids it
     │   ├── ChangedError            409  somebody else changed it meanwhile
@@ -49,6 +50,7 @@ __all__ = [
     "DuplicateIdError",
     "Fault",
     "FileError",
+    "FileTooLargeError",
     "FilterError",
     "FrozenError",
     "MigrationError",
@@ -160,11 +162,33 @@ class PathNotFoundError(BackoError):
 
 
 class FileError(BackoError):
-    """A file is missing, too large, or of a type the field refuses."""
+    """A file is missing, or not what the field takes.
+
+    :param path: of the field; None: it is not known.
+    """
 
     status = 422
     title = "File refused"
     code = "file"
+
+    def __init__(self, message: str = "", *, path: str | None = None) -> None:
+        super().__init__(message if path is None else f"{path}: {message}")
+        self.message = message
+        self.faults: tuple[Fault, ...] = ()
+        if path is not None:
+            self.faults = (Fault(path, message, self.code),)
+
+    def at(self, path: str) -> "FileError":
+        """The same of the field at ``path``, unless it names one already."""
+        return self if self.faults else type(self)(self.message, path=path)
+
+
+class FileTooLargeError(FileError):
+    """A file has more bytes than the field takes; it has not been read further."""
+
+    status = 413
+    title = "File too large"
+    code = "file_too_large"
 
 
 class SessionError(BackoError):

@@ -15,6 +15,7 @@ from backo.errors import (
     FrozenError,
     SSyntaxError,
 )
+from backo.files.fields import read_once, separate
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once
@@ -140,6 +141,7 @@ class Item(Dict):
         :raises SConstraintError, STypeError, SAttributeError: it breaks the schema.
         """
         self._expect(Life.UNSET, "create")
+        obj = read_once(obj, self._at_home().plan.file_root)
         rights = self._rights_off() if unasked else nullcontext()
         with rights:
             self._write(kwargs, lambda known: self._create(obj, known, unasked=unasked))
@@ -474,8 +476,10 @@ class Item(Dict):
                 self._node_estimate()
 
     def _to_store(self, *, created: bool) -> dict[str, Any]:
-        root = self._at_home().plan.view("save")
+        root, files = self._at_home().plan.view("save"), self._at_home().plan.file_root
         with self._rights_off():
+            if files is not None:
+                separate(self, files)
             document: dict[str, Any] = encode(self, root)
         before = self.__dict__["_document"]
         if before is not None:

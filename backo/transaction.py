@@ -14,6 +14,7 @@ from backo.connectors.transactions import (
     OUT_OF_ORDER,
     PATIENCE,
     DurableTransaction,
+    Joinable,
     Participants,
     Transaction,
     Turn,
@@ -74,7 +75,7 @@ class Unit(Participants):
         self.turn = threading.Lock()
         """Held while one context works in a unit that it named."""
 
-    def join(self, connector: DBConnector) -> Transaction:
+    def join(self, connector: Joinable) -> Transaction:
         """The transaction in the connector's place; begun now if there is none.
 
         :raises ConflictError: others are writing there. A place that sorts before one
@@ -89,7 +90,7 @@ class Unit(Participants):
     def at(self, place: str) -> Transaction | None:
         return self._joined.get(place)
 
-    def _begin(self, place: str, connector: DBConnector) -> Transaction:
+    def _begin(self, place: str, connector: Joinable) -> Transaction:
         if self.over:
             raise BackoError(f"the transaction {self.id} has ended")
         in_order = all(place > other for other in self._joined)

@@ -28,13 +28,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backo.connectors.texts import Document
 from backo.errors import ConflictError, DBError
 
 if TYPE_CHECKING:
-    from backo.connectors.base import DBConnector
     from backo.connectors.decisions import Address
 
 __all__ = [
@@ -42,6 +41,7 @@ __all__ = [
     "OUT_OF_ORDER",
     "PATIENCE",
     "DurableTransaction",
+    "Joinable",
     "Participants",
     "Transaction",
     "Turn",
@@ -147,6 +147,14 @@ class DurableTransaction(Transaction):
 # -- the unit that is in progress --------------------------------------------------
 
 
+class Joinable(Protocol):
+    """Where a unit can take part: a connector is."""
+
+    def transaction_place(self) -> str: ...
+
+    def begin(self, timeout: float) -> Transaction: ...
+
+
 class Participants(ABC):
     """The transactions of a unit in progress, as connectors see them."""
 
@@ -155,7 +163,7 @@ class Participants(ABC):
         self._pid = os.getpid()
 
     @abstractmethod
-    def join(self, connector: "DBConnector") -> Transaction:
+    def join(self, connector: Joinable) -> Transaction:
         """The transaction in the connector's place; begun now if there is none."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ from backo.item import Item
 from backo.references.work import unknown_targets
 from backo.schema.faults import faults_of, stricto_faults
 from backo.schema.models import DocumentModel, stored_model
-from backo.schema.plan import FieldPlan, Kind
+from backo.schema.plan import FieldPlan
 from backo.schema.wire import check_json
 
 __all__ = ["Change", "Checker", "faults_of_failure"]
@@ -237,7 +237,7 @@ def _without_null(document: Mapping[str, Any], field: FieldPlan) -> Document:
     kept: Document = {}
     for key, value in document.items():
         child = field.field(key)
-        if child is not None and child.kind is Kind.DICT and isinstance(value, dict):
+        if child is not None and child.grouping and isinstance(value, dict):
             value = _without_null(value, child) or None
         if value is not None:
             kept[key] = value

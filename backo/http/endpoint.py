@@ -59,6 +59,8 @@ class Endpoint:
     )
     """Finds first what the handler would find wrong with the body, without asking the
     store."""
+    encodings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of the parts of a form, the media types they may have (several by commas)."""
     body_required: bool = True
     produces: str = JSON
     documented: bool = True

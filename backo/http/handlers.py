@@ -1,12 +1,15 @@
 """What each operation does: request in, response out, by way of the collection."""
 
+import copy
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypedDict
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal, TypedDict, cast
 from urllib.parse import quote
 
 import pydantic
-import pydantic_core
 from pydantic import ConfigDict, Discriminator, Field
 
 from backo.access import Changes
@@ -17,12 +20,17 @@ from backo.collection import Collection
 from backo.documents import overlay
 from backo.errors import (
     Fault,
+    FileError,
     FilterError,
+    NotFoundError,
     PreconditionError,
     ValidationError,
 )
+from backo.files.structures import resolved
 from backo.http.conditions import names_tag
+from backo.http.downloads import Download, download
 from backo.http.messages import JSON, Request, Response, media_type
+from backo.http.multipart import FORM
 from backo.http.patch import (
     MAX_OPERATIONS,
     changed_fields,
@@ -30,8 +38,10 @@ from backo.http.patch import (
     merge_patch,
     unknown_fields,
 )
-from backo.http.problems import BadBodyError, to_json
+from backo.http.problems import BadBodyError, parsed_json, to_json
+from backo.http.uploads import form_of, put_files, taking
 from backo.item import Life
+from backo.log import log_system
 from backo.query.parse import loads
 from backo.schema.faults import CODES, faults_of, selector
 from backo.schema.models import DocumentModel
@@ -47,6 +57,7 @@ __all__ = [
     "check_new",
     "create",
     "delete",
+    "file",
     "meta",
     "patch",
     "read",
@@ -55,6 +66,8 @@ __all__ = [
     "update",
     "whole_meta",
 ]
+
+_log = log_system.get_or_create_logger("http")
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -111,13 +124,17 @@ def _filter(body: bytes) -> Any:
 def act(name: str, collection: Collection, request: Request) -> Response:
     """Do an action to one item."""
     action = collection.action(name)
-    if action.open:
-        check_input(name, collection, request)
-    outcome = action.run(
-        request.path_params["id"],
-        lambda: _input(action, request),
-        _precondition(request),
-    )
+    _id = request.path_params["id"]
+
+    def admit() -> None:
+        action.require(collection.visible.readable_item(_id))
+
+    with taking(request, action.plan.root, collection.backoffice, admit):
+        if action.open:
+            check_input(name, collection, request)
+        outcome = action.run(
+            _id, lambda: _files_staged(action, request), _precondition(request)
+        )
     if outcome.result is not None or action.result is not None:
         return _json(outcome.result)
     item = outcome.item
@@ -132,16 +149,24 @@ def check_input(name: str, collection: Collection, request: Request) -> None:
 
 
 def _input(action: Registered, request: Request) -> Document:
-    if not request.body and action.takes_nothing:
+    if not request.body and request.stream is None and action.takes_nothing:
         return {}
     return _valid(action.model, request, action.plan)
+
+
+def _files_staged(action: Registered, request: Request) -> Document:
+    """The valid input, with its files where actions find them."""
+    values, files = _input(action, request), action.plan.file_root
+    return values if files is None else resolved(values, None, files)
 
 
 def create(collection: Collection, request: Request) -> Response:
     """Store a new item."""
     seen = collection.seen
-    document = _valid(seen.models.create, request, seen.plan)
-    _id, item = collection.access.insert(document, _view(request, seen.plan))
+    admit = collection.access.admit_new
+    with taking(request, seen.plan.root, collection.backoffice, admit):
+        document = _valid(seen.models.create, request, seen.plan)
+        _id, item = collection.access.insert(document, _view(request, seen.plan))
     place = ("location", f"{request.uri}/{_quoted(_id)}")
     if item is None:
         return Response(204, b"", None, (place,))
@@ -168,33 +193,52 @@ def read(collection: Collection, request: Request) -> Response:
 def update(collection: Collection, request: Request) -> Response:
     """Change the fields that the body gives."""
     seen = collection.seen
-    changes = _valid(seen.models.update, request, seen.plan)
-    return _modify(collection, request, Changes(lambda _before: changes, blind=True))
+    with _taking_changes(collection, request):
+        changes = _valid(seen.models.update, request, seen.plan)
+        blind = Changes(lambda _before: changes, blind=True)
+        return _modify(collection, request, blind)
+
+
+def _taking_changes(
+    collection: Collection, request: Request
+) -> AbstractContextManager[None]:
+    admit = partial(collection.access.admit_changes, request.path_params["id"])
+    root = collection.seen.plan.root
+    return taking(request, root, collection.backoffice, admit)
 
 
 def patch(collection: Collection, request: Request) -> Response:
-    """Change an item by JSON Patch or JSON Merge Patch."""
+    """Change an item by JSON Patch or JSON Merge Patch; a form has either in its
+    ``_json``, and files that are then put in their places."""
+    with _taking_changes(collection, request):
+        return _patched(collection, request)
+
+
+def _patched(collection: Collection, request: Request) -> Response:
     seen = collection.seen
     plan, models = seen.plan, seen.models
-    media, _ = media_type(request.headers.get("content-type", ""))
-    if media == MERGE_PATCH:
-        merge = _parsed(request.body)
+    form, body = form_of(request), _body(request)
+    if _is_merge(request, body):
+        merge = body
         unknown = unknown_fields(merge, plan.root)
 
         def after(before: Document) -> Any:
             merged = merge_patch(before, merge)
-            return overlay(merged, unknown, plan.root) if unknown else merged
+            merged = overlay(merged, unknown, plan.root) if unknown else merged
+            return put_files(copy.deepcopy(merged), plan.root, form)
 
         replay = None
     else:
-        operations = _operations(request.body)
+        operations = _operations(body)
 
         def after(before: Document) -> Any:
-            return json_patch(before, operations, plan.root)
+            patched = json_patch(before, operations, plan.root)
+            return put_files(patched, plan.root, form)
 
         def replay(complete: Document) -> Document:
             untested = [one for one in operations if one["op"] != "test"]
-            return json_patch(complete, untested, plan.root)
+            patched = json_patch(complete, untested, plan.root)
+            return cast(Document, put_files(patched, plan.root, form))
 
     def changes(stored: Document) -> Document:
         before = _addressable(stored, plan.root, plan.shows)
@@ -205,6 +249,43 @@ def patch(collection: Collection, request: Request) -> Response:
         return _checked(models.update.document, changed, plan)
 
     return _modify(collection, request, Changes(changes, replay=replay))
+
+
+def _body(request: Request) -> Any:
+    """The JSON of the request: no operation, where a form says nothing."""
+    form = form_of(request)
+    if form is None:
+        return parsed_json(request.body)
+    return [] if form.json is None else form.json
+
+
+def _is_merge(request: Request, body: Any) -> bool:
+    media, _ = media_type(request.headers.get("content-type", ""))
+    if media == FORM:
+        return isinstance(body, dict) and "op" not in body
+    return media == MERGE_PATCH
+
+
+def file(collection: Collection, request: Request) -> Response:
+    """The content of a file of one item."""
+    params = request.path_params
+    node = collection.access.file(params["id"], params["path"])
+    told = node.get_encoded()
+    modified = told["modified"] and datetime.fromisoformat(told["modified"])
+    found = Download(
+        filename=told["filename"],
+        content_type=told["content_type"],
+        size=told["size"],
+        modified=modified,
+        etag=told["file_id"],
+        read=node.read_range,
+    )
+    try:
+        return download(request, found)
+    except FileError as error:
+        # It is told of in the item, and not where it should be: its keeper must know.
+        _log.error("%s/%s: %s", collection.name, params["id"], error)
+        raise NotFoundError("the content is missing") from error
 
 
 def delete(collection: Collection, request: Request) -> Response:
@@ -219,13 +300,13 @@ def delete(collection: Collection, request: Request) -> Response:
 
 def check(collection: Collection, request: Request) -> Response:
     """What is wrong with one value of an item that is still being written."""
-    question = _shaped(_QUESTION, _parsed(request.body))
+    question = _shaped(_QUESTION, parsed_json(request.body))
     return _json({"error": collection.check(question["item"], question["path"])})
 
 
 def meta(collection: Collection, request: Request) -> Response:
     """The collection's schema, as it is for a partial item and the current user."""
-    partial = _parsed(request.body) if request.body else {}
+    partial = parsed_json(request.body) if request.body else {}
     if not isinstance(partial, dict):
         raise ValidationError([Fault("$", "must be an object", "type")])
     return _json(collection.get_meta(partial))
@@ -260,7 +341,7 @@ def _addressable(
     change, null where it is unset or where no answer shows it."""
     if not shows(field):
         return None
-    if field.kind is Kind.DICT:
+    if field.kind is Kind.DICT and (value is not None or field.file is None):
         held = value if isinstance(value, dict) else {}
         return {
             below.name: _addressable(held.get(below.name), below, shows)
@@ -298,9 +379,15 @@ def _valid(model: type[DocumentModel], request: Request, plan: ItemPlan) -> Docu
 def _validated(
     model: type[DocumentModel], request: Request, plan: ItemPlan
 ) -> Document:
+    form = form_of(request)
+    if form is not None:
+        values = {} if form.json is None else form.json
+        if not isinstance(values, dict):
+            raise ValidationError([Fault("$", "must be an object", "type")])
+        return _checked(model.document, put_files(values, plan.root, form), plan)
     if b"NaN" in request.body or b"Infinity" in request.body:
         # pydantic reads these as numbers; they are no JSON (RFC 8259, section 6).
-        _parsed(request.body)
+        parsed_json(request.body)
     return _checked(model.document_json, request.body, plan)
 
 
@@ -322,15 +409,7 @@ def _body_error(
     return faults_of(error, plan)
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise BadBodyError(str(error)) from error
-
-
-def _operations(body: bytes) -> list[Document]:
-    parsed = _parsed(body)
+def _operations(parsed: Any) -> list[Document]:
     if isinstance(parsed, list):
         return list(_shaped(_OPERATIONS, parsed))
     return [_shaped(_OPERATION, parsed)]

@@ -8,10 +8,20 @@ from urllib.parse import parse_qsl, quote
 
 from backo.errors import FilterError
 
-__all__ = ["JSON", "MAX_PARAMETERS", "PROBLEM", "Request", "Response", "media_type"]
+__all__ = [
+    "BINARY",
+    "JSON",
+    "MAX_PARAMETERS",
+    "PROBLEM",
+    "Request",
+    "Response",
+    "media_type",
+]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+BINARY = "*/*"
+"""What a content may be: anything."""
 MAX_PARAMETERS = 1000
 """Query parameters one request may have."""
 

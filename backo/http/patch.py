@@ -116,7 +116,7 @@ def changed_fields(before: Document, after: Document, field: FieldPlan) -> Docum
         old, new = before.get(key), after.get(key)
         if child is not None and _same(old, new):
             continue
-        if child is not None and child.kind is Kind.DICT and key not in after:
+        if child is not None and child.grouping and key not in after:
             new = {}
         if child is not None and child.kind is Kind.DICT and isinstance(new, dict):
             new = changed_fields(old if isinstance(old, dict) else {}, new, child)

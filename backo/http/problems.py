@@ -32,6 +32,7 @@ __all__ = [
     "RETRY_AFTER",
     "RangeError",
     "UnsupportedMediaTypeError",
+    "parsed_json",
     "problem",
     "to_json",
 ]
@@ -220,3 +221,14 @@ def to_json(value: Any) -> bytes:
         return pydantic_core.to_json(value)
     except pydantic_core.PydanticSerializationError:
         return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def parsed_json(body: bytes) -> Any:
+    """What the JSON ``body`` says.
+
+    :raises BadBodyError: it is none.
+    """
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadBodyError(str(error)) from error

@@ -13,8 +13,10 @@ from backo.http import handlers
 from backo.http.across import expanded_component
 from backo.http.described import Described
 from backo.http.endpoint import Answer, Endpoint, Follow, base_path, method_name
+from backo.http.forms import encodings, file_paths, given_files
 from backo.http.handlers import JSON_PATCH, MERGE_PATCH
-from backo.http.messages import JSON, Request, Response
+from backo.http.messages import BINARY, JSON, Request, Response
+from backo.http.multipart import FORM
 from backo.http.parameters import (
     FILTER,
     Parameter,
@@ -25,6 +27,7 @@ from backo.http.parameters import (
     view_parameter,
 )
 from backo.references.expanding import expandable
+from backo.schema.jsonschema import literal
 from backo.schema.models import component_name, shown_component
 from backo.selection import ALL, Selection
 
@@ -32,6 +35,20 @@ if TYPE_CHECKING:
     from backo.schema.plan import ItemPlan
 
 __all__ = ["collection_rows"]
+
+_AT = r"(?:\[[0-9]+\]|\.[0-9]+)"
+"""An index in the path of a file."""
+_TEXT = {"type": "string"}
+_OF_FILES = tuple(
+    Parameter(name, "header", _TEXT, what)
+    for name, what in {
+        "If-Match": "Answer 412 when the content has another ETag",
+        "If-Modified-Since": "Answer 304 when the content is not newer",
+        "If-Unmodified-Since": "Answer 412 when the content is newer",
+        "Range": "Which bytes are wanted: bytes=0-1023",
+        "If-Range": "Answer with all when the content has another ETag or date",
+    }.items()
+)
 
 
 def collection_rows(
@@ -95,6 +112,8 @@ class _Rows:
             yield from (self._update(), self._patch())
         if not refused["delete"]:
             yield self._delete()
+        if not refused["read"] and file_paths(self.plan.shown_root):
+            yield self._file()
         for action in self.described.actions:
             yield self._act(action)
         for selection in self.described.selections:
@@ -228,7 +247,8 @@ class _Rows:
         )
 
     def _act(self, action: Registered) -> Endpoint:
-        name = action.name
+        name, files = action.name, given_files(action.plan.root)
+        form = {FORM: f"{action.component}InputForm"} if files else {}
         return self._row(
             f"do_{name}",
             partial(handlers.act, name),
@@ -237,7 +257,8 @@ class _Rows:
             summary=f"{name} on one item of {self.collection.name}",
             description=action.plan.root.description or f"Do {name} to an item.",
             parameters=(self.id, self.if_match),
-            consumes={JSON: f"{action.component}Input"},
+            consumes={JSON: f"{action.component}Input", **form},
+            encodings=encodings(action.plan.root),
             body_required=not action.takes_nothing,
             check=partial(handlers.check_input, name, self.collection)
             if action.open
@@ -261,7 +282,11 @@ class _Rows:
             summary=f"Create an item in {self.collection.name}",
             description="Store a new item. Fields left out get their defaults.",
             parameters=self.view,
-            consumes={JSON: f"{self.component}Create"},
+            consumes={
+                JSON: f"{self.component}Create",
+                **self._form(f"{self.component}CreateForm"),
+            },
+            encodings=encodings(self.plan.root),
             check=self._checked(handlers.check_new),
             success=self._stored(201, "The new item", "Location"),
             problems=(400, 403, 406, 409, 413, 415, 422),
@@ -288,6 +313,38 @@ class _Rows:
             problems=(400, 404, 406),
         )
 
+    def _form(self, component: str) -> Mapping[str, str]:
+        """What besides JSON is taken where there are files to be set."""
+        return {FORM: component} if given_files(self.plan.root) else {}
+
+    def _file(self) -> Endpoint:
+        where = file_paths(self.plan.shown_root)
+        fixed = [one for one in where if "[" not in one]
+        patterns = [literal(one).replace(literal("[*]"), _AT) for one in where]
+        within: dict[str, Any] = {"type": "string", "enum": fixed}
+        if len(fixed) < len(where):
+            within = {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
+        path = Parameter("path", "path", within, "The path of the file", required=True)
+        validators = ("ETag", "Last-Modified")
+        about = ("Accept-Ranges", "Content-Disposition", *validators)
+        changing = ("Last-Modified",)
+        return self._row(
+            "get_file",
+            handlers.file,
+            below="/{id}/{path}",
+            method="GET",
+            summary=f"Get a file of one item of {self.collection.name}",
+            description="The content of a file, or a part of it.",
+            parameters=(self.id, path, self.if_none_match, *_OF_FILES),
+            success={
+                200: Answer("The content", (), BINARY, about, changing),
+                206: Answer("A part of it", (), BINARY, about, changing),
+                304: Answer("The client has it", (), None, validators, changing),
+            },
+            produces=BINARY,
+            problems=(404, 412, 416),
+        )
+
     def _update(self) -> Endpoint:
         return self._row(
             "update",
@@ -297,7 +354,11 @@ class _Rows:
             summary=f"Change one item of {self.collection.name}",
             description="Change the fields that are given; the others stay the same.",
             parameters=(self.id, self.if_match, *self.view),
-            consumes={JSON: f"{self.component}Update"},
+            consumes={
+                JSON: f"{self.component}Update",
+                **self._form(f"{self.component}UpdateForm"),
+            },
+            encodings=encodings(self.plan.root),
             check=self._checked(handlers.check_changes),
             success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
@@ -318,7 +379,9 @@ class _Rows:
                 JSON_PATCH: f"{self.component}Patch",
                 MERGE_PATCH: f"{self.component}Update",
                 JSON: f"{self.component}Patch",
+                **self._form(f"{self.component}PatchForm"),
             },
+            encodings=encodings(self.plan.root),
             success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )

@@ -163,8 +163,16 @@ def _written(field: FieldPlan, above: _Place, use: Use) -> Iterator[_Written]:
             if below.kind is Kind.LIST:
                 # An element is never null.
                 yield place, dataclasses.replace(below, required=True), below_use
-        if below.kind is Kind.DICT:
+        if below.file is not None:
+            yield from _written(_renamed(below), place, below_use)
+        elif below.kind is Kind.DICT:
             yield from _written(below, place, below_use)
+
+
+def _renamed(field: FieldPlan) -> FieldPlan:
+    """What of what is told of a file can be written by itself."""
+    kept = tuple(child for child in field.fields if child.name == "filename")
+    return dataclasses.replace(field, fields=kept)
 
 
 def _shown(field: FieldPlan, above: _Place) -> Iterator[tuple[_Place, FieldPlan]]:

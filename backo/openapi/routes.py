@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from backo.http.endpoints import Answer, Endpoint, Follow
-from backo.http.messages import PROBLEM
+from backo.http.messages import BINARY, PROBLEM
+from backo.http.multipart import FORM
 from backo.http.parameters import Parameter
+from backo.openapi.forms import CONTENT
 from backo.openapi.schemas import one_of, reference
 
 __all__ = ["HEADERS", "operation", "paths", "security"]
@@ -22,6 +24,21 @@ HEADERS: dict[str, Schema] = {
         "description": "Where the new item is",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Last-Modified": {
+        "description": "When the content was set (RFC 9110, section 8.8.2)",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Accept-Ranges": {
+        "description": "That parts of it may be asked for by Range",
+        "required": True,
+        "schema": {"type": "string", "const": "bytes"},
+    },
+    "Content-Disposition": {
+        "description": "Whether browsers show it, and its name (RFC 6266)",
+        "required": True,
+        "schema": {"type": "string"},
     },
     "Retry-After": {
         "description": "Seconds to wait before another try",
@@ -43,6 +60,7 @@ _PROBLEMS = {
     412: "The item is no longer the one named by If-Match",
     413: "The body is too large",
     415: "The body is of another media type",
+    416: "There are no such bytes",
     422: "The document is not valid",
     500: "The server failed",
     503: "The store cannot be reached",
@@ -74,7 +92,7 @@ def operation(row: Endpoint) -> Schema:
         described["requestBody"] = {
             "required": row.body_required,
             "content": {
-                media: {"schema": reference(name)}
+                media: {"schema": reference(name), **_encoding(media, row)}
                 for media, name in row.consumes.items()
             },
         }
@@ -84,6 +102,14 @@ def operation(row: Endpoint) -> Schema:
     if row.security is not None:
         described["security"] = security(row)
     return described
+
+
+def _encoding(media: str, row: Endpoint) -> Schema:
+    """How the parts of a form are written."""
+    if media != FORM:
+        return {}
+    types = {name: {"contentType": kind} for name, kind in row.encodings.items()}
+    return {"encoding": types}
 
 
 def security(row: Endpoint) -> list[dict[str, list[str]]]:
@@ -111,6 +137,8 @@ def _answer(answer: Answer) -> Schema:
         described["headers"] = {name: _header(answer, name) for name in answer.headers}
     if answer.components:
         described["content"] = {answer.media: {"schema": one_of(answer.components)}}
+    elif answer.media == BINARY:
+        described["content"] = {BINARY: {"schema": CONTENT}}
     elif answer.media is not None:
         described["content"] = {answer.media: {"schema": {"type": "string"}}}
     if answer.links:

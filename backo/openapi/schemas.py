@@ -5,9 +5,11 @@ from typing import Any
 from backo.action import Registered
 from backo.http.across import expanded_component
 from backo.http.described import Described
+from backo.http.forms import given_files
 from backo.http.parameters import expand_parameter, filter_schema
 from backo.http.patch import MAX_OPERATIONS
 from backo.openapi.expanded import expanded_schema
+from backo.openapi.forms import form_schema
 from backo.openapi.patches import patch_schemas
 from backo.schema.jsonschema import any_of
 from backo.schema.models import component_name, shown_component, view_suffix
@@ -46,11 +48,22 @@ def collection_schemas(collection: Described) -> dict[str, Schema]:
             look = collection.neighbours
             conditions = filter_schema(collection.plan, f"{name}Filter", look)
             schemas[f"{name}Filter"] = conditions
+    root, update = collection.plan.root, collection.models.update
+    forms = bool(given_files(root))
     if not collection.forbids("create"):
         schemas[f"{name}Create"] = collection.models.create.model_json_schema()
+        if forms:
+            # A required file may be another part.
+            rest = update.model_json_schema()
+            schemas[f"{name}CreateForm"] = form_schema(root, rest)
     if not collection.forbids("modify"):
         schemas[f"{name}Update"] = collection.models.update.model_json_schema()
         schemas |= patch_schemas(name, collection.plan, MAX_OPERATIONS)
+        if forms:
+            changes = reference(f"{name}Update")
+            schemas[f"{name}UpdateForm"] = form_schema(root, changes)
+            either = {"anyOf": [reference(f"{name}Patch"), changes]}
+            schemas[f"{name}PatchForm"] = form_schema(root, either)
     for action in collection.actions:
         schemas |= _action_schemas(action)
     return {key: {"title": key, **schema} for key, schema in schemas.items()}
@@ -86,6 +99,9 @@ def _row(selection: Selection, collection: Described) -> Schema:
 def _action_schemas(action: Registered) -> dict[str, Schema]:
     name = action.component
     schemas = {f"{name}Input": action.model.model_json_schema()}
+    if given_files(action.plan.root):
+        rest = reference(f"{name}Input")
+        schemas[f"{name}InputForm"] = form_schema(action.plan.root, rest)
     if action.result is not None:
         schemas[f"{name}Result"] = action.result.model_json_schema()
     return schemas

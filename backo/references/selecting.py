@@ -349,7 +349,7 @@ _UNKNOWN: list[str] = []
 def _absent(field: FieldPlan) -> Any:
     """What a field is in an item that was stored before there was one: as in answers
     that show whole items."""
-    if field.kind is Kind.DICT:
+    if field.grouping:
         return {}
     return None if callable(field.default) else field.default
 

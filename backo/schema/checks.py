@@ -7,9 +7,19 @@ from typing import Any
 import pydantic
 from pydantic_core import PydanticCustomError
 
+from backo.schema.file import FILE_FIELDS
+from backo.schema.incoming import Content, Incoming, bytes_of
 from backo.schema.wire import microseconds
 
-__all__ = ["enum", "in_format", "moment_within", "one_alternative", "pattern", "uniq"]
+__all__ = [
+    "enum",
+    "given_file",
+    "in_format",
+    "moment_within",
+    "one_alternative",
+    "pattern",
+    "uniq",
+]
 
 
 def in_format(canonical: Callable[[Any], Any], wanted: str, value: Any) -> Any:
@@ -66,3 +76,25 @@ def one_alternative(value: Any, accept: Callable[[Any], Any]) -> Any:
         return accept(value)
     except pydantic.ValidationError as error:
         raise PydanticCustomError("type", "matches none of the alternatives") from error
+
+
+def given_file(value: Any) -> Any:
+    """What a file is set to: its content, or what is told of a file of the item."""
+    if isinstance(value, Content):
+        return value
+    if isinstance(value, str):
+        try:
+            return Incoming(bytes_of(value))
+        except ValueError as error:
+            wrong = "what follows base64: must be base64"
+            raise PydanticCustomError("format", wrong) from error
+    if not isinstance(value, dict):
+        raise PydanticCustomError("type", "must be the content, or tell of a file")
+    for key, told in value.items():
+        if key not in FILE_FIELDS:
+            raise PydanticCustomError("unknown_field", "has no such field")
+        wanted = int if key == "size" else str
+        if told is not None and type(told) is not wanted:
+            wrong = "must tell of a file as it was answered"
+            raise PydanticCustomError("type", wrong)
+    return value

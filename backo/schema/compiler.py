@@ -121,6 +121,7 @@ def _compile(node: Any, *, name: str, path: str, above: _Above) -> FieldPlan:
         events=_events(node),
         examples=tuple(own.get("_examples") or ()),
         reference=own.get("_reference"),
+        file=own.get("_file"),
         custom=_custom(node),
         read_only=inherited.read_only,
         unreadable=inherited.unreadable,
@@ -141,12 +142,13 @@ def _kind(node: Any, path: str) -> Kind:
 def _below(node: Any, kind: Kind, path: str, above: _Above) -> dict[str, Any]:
     """The plans of what ``node`` holds, under the FieldPlan attribute for its kind."""
     if kind is Kind.DICT:
+        own = node.__dict__
         fields = (
             _compile(node.__dict__[key], name=key, path=f"{path}.{key}", above=above)
             for key in node._keys
             if node.__dict__[key]._exists is not False
         )
-        return {"fields": tuple(fields)}
+        return {"fields": tuple(map(_of_file, fields) if "_file" in own else fields)}
     if kind is Kind.LIST:
         element = _compile(node._type, name="[*]", path=f"{path}[*]", above=above)
         _refuse_rights(element)
@@ -164,8 +166,21 @@ def _below(node: Any, kind: Kind, path: str, above: _Above) -> dict[str, Any]:
         )
         for element in elements:
             _refuse_rights(element)
+            _refuse_files(element)
         return {"elements": elements}
     return {}
+
+
+def _of_file(field: FieldPlan) -> FieldPlan:
+    """What is told of a file, which is there wherever something is told of it."""
+    there = field.name in ("file_id", "content_type", "size")
+    return dataclasses.replace(field, required=there)
+
+
+def _refuse_files(element: FieldPlan) -> None:
+    if any(one.file is not None for one in element.walk()):
+        wrong = "{0}: a file stands in a Dict or in a List"
+        raise stricto.SSyntaxError(wrong, element.path)
 
 
 def _refuse_rights(element: FieldPlan) -> None:

@@ -51,7 +51,9 @@ WORDS: Mapping[str, str] = {
 _VALUE = re.compile(r'\s*\([^()]*\{value\}[^()]*\)?|\s*"?\{value\}"?')
 """The value in stricto's messages: ``(value="{value}")``, ``"{value}"``."""
 
-OWN_CODES = frozenset({"enum", "format", "pattern", "uniq", "constraint", "min", "max"})
+OWN_CODES = frozenset(
+    {"unknown_field", "enum", "format", "pattern", "uniq", "constraint", "min", "max"}
+)
 
 
 def faults_in(

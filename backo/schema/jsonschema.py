@@ -6,6 +6,7 @@ from typing import Any
 
 from backo.schema import wire
 from backo.schema.defaults import shown_default
+from backo.schema.file import FILE_FIELDS
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = [
@@ -40,6 +41,11 @@ class Use(Enum):
         """What it is for a List's elements: they are always given as a whole."""
         return self if self in (Use.READ, Use.STORE) else Use.CREATE
 
+    @property
+    def given(self) -> bool:
+        """Whether it is something that a caller gives."""
+        return self not in (Use.READ, Use.STORE)
+
     def takes(self, field: FieldPlan) -> bool:
         """Whether ``field`` stands in a document of this use."""
         if self is Use.STORE:
@@ -70,7 +76,7 @@ def _always_there(field: FieldPlan, use: Use) -> bool:
         return False
     if use is Use.READ:
         return True
-    if field.kind is Kind.DICT:
+    if field.grouping:
         return any(
             _always_there(child, use) for child in field.fields if use.takes(child)
         )
@@ -133,6 +139,8 @@ def value_schema(field: FieldPlan, use: Use) -> Schema:
     """The schema of a value that is there, without its description."""
     if field.transformed and use is not Use.READ:
         field = field.unbounded
+    if field.file is not None and use.given:
+        return _given_file(field)
     schema = _BUILDERS[field.kind](field, use)
     own: Schema | None = getattr(type(field.node), "json_schema", None)
     if own is not None:
@@ -142,6 +150,23 @@ def value_schema(field: FieldPlan, use: Use) -> Schema:
     if field.enum is not None and not callable(field.enum):
         schema["enum"] = list(field.enum)
     return schema
+
+
+def _given_file(field: FieldPlan) -> Schema:
+    """What a file is set to: a content, or what is told of a file of the item."""
+    told: Schema = {
+        "type": "object",
+        "description": "A file of the item, as it was answered: it stays, under the "
+        "filename that is given. Without file_id, the one that is there.",
+        "properties": {
+            child.name: nullable(value_schema(child, Use.READ))
+            for child in field.fields
+            if child.name in FILE_FIELDS
+        },
+        "additionalProperties": False,
+    }
+    text = "The content: text, or base64: and then its base64"
+    return {"anyOf": [{"type": "string", "description": text}, told]}
 
 
 def _string(field: FieldPlan, _use: Use) -> Schema:

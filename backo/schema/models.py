@@ -227,7 +227,7 @@ def _entry(name: str, field: FieldPlan, use: Use) -> Any:
         annotation = annotation | None
     if _may_be_absent(field, use):
         return NotRequired[annotation]
-    if field.kind is Kind.DICT:
+    if field.grouping:
         return Annotated[annotation, Field(default_factory=dict, validate_default=True)]
     if field.default is not None and not callable(field.default):
         fresh = functools.partial(copy.deepcopy, field.default)
@@ -261,6 +261,8 @@ def annotation_of(name: str, field: FieldPlan, use: Use) -> Any:
     """
     if field.transformed and use is not Use.READ:
         field = field.unbounded
+    if field.file is not None and use.given:
+        return Annotated[Any, AfterValidator(checks.given_file)]
     if field.custom and field.kind is not Kind.DICT:
         return Annotated[Any, AfterValidator(functools.partial(_through_node, field))]
     annotation = _BUILDERS[field.kind](name, field, use)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from backo.schema.file import FilePlan
 from backo.schema.reference import Reference
 
 __all__ = [
@@ -92,6 +93,8 @@ class FieldPlan:
     """A Tuple's elements, or an In's alternatives."""
     reference: Reference | None = None
     """Which items a String, or a List of Strings, holds the ids of."""
+    file: FilePlan | None = None
+    """Where the content is kept of which a Dict tells."""
     custom: bool = False
     """Whether a user's own class decides what is valid or how it is encoded."""
     truncates: bool = False
@@ -125,7 +128,12 @@ class FieldPlan:
     @property
     def nullable(self) -> bool:
         """Whether null is a value of it: a Dict is never null, nor what is required."""
-        return not self.required and self.kind is not Kind.DICT
+        return not self.required and not self.grouping
+
+    @property
+    def grouping(self) -> bool:
+        """Whether it only holds other fields: it is a Dict, and no file."""
+        return self.kind is Kind.DICT and self.file is None
 
     @property
     def unbounded(self) -> "FieldPlan":
@@ -243,6 +251,13 @@ class ItemPlan:
         return not any(field.write_hooks for field in self.root.walk())
 
     @cached_property
+    def file_root(self) -> FieldPlan | None:
+        """The root with just what files are in; None: there are none."""
+        if not any(field.file for field in self.every_field):
+            return None
+        return _only(self.root, _has_files)
+
+    @cached_property
     def hides(self) -> bool:
         """Whether documents hold what is not to be shown."""
         return any(field.unreadable for field in self.every_field)
@@ -296,6 +311,10 @@ class ItemPlan:
 def is_readable(field: FieldPlan) -> bool:
     """Whether somebody may read the field."""
     return not field.unreadable
+
+
+def _has_files(field: FieldPlan) -> bool:
+    return any(one.file is not None for one in field.walk())
 
 
 def _only(field: FieldPlan, keep: Callable[[FieldPlan], bool]) -> FieldPlan:

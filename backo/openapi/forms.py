@@ -1,0 +1,40 @@
+"""The schemas of forms with files."""
+
+from typing import Any
+
+from backo.http.forms import given_files
+from backo.http.uploads import JSON_PART
+from backo.schema.jsonschema import literal
+from backo.schema.plan import FieldPlan
+
+__all__ = ["CONTENT", "form_schema"]
+
+type Schema = dict[str, Any]
+
+CONTENT: Schema = {"type": "string", "format": "binary"}
+"""The bytes of a file."""
+
+_INDEX = r"\[[0-9]*\]"
+
+
+def form_schema(root: FieldPlan, rest: Schema) -> Schema:
+    """A form that sets the files of ``root``; ``rest`` is what ``_json`` may say."""
+    files = {path: _part(one) for path, one in given_files(root).items()}
+    fixed = {path: part for path, part in files.items() if "[" not in path}
+    indexed = {
+        f"^{literal(path).replace(literal('[*]'), _INDEX)}$": part
+        for path, part in files.items()
+        if "[" in path
+    }
+    schema: Schema = {
+        "type": "object",
+        "description": "One part for each file, under its path; all else in _json",
+        "properties": {JSON_PART: rest, **fixed},
+        "additionalProperties": False,
+    }
+    return {**schema, "patternProperties": indexed} if indexed else schema
+
+
+def _part(field: FieldPlan) -> Schema:
+    told = {"description": field.description} if field.description else {}
+    return CONTENT | told
