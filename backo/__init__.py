@@ -45,7 +45,10 @@ from backo.errors import (
     UnstorableError,
     ValidationError,
 )
+from backo.files.blob import FileBlobConnector
+from backo.files.connector import FileConnector
 from backo.files.fields import BlobFile, File
+from backo.files.filesystem import FileSystemConnector
 from backo.item import Item
 from backo.log import LogLevel, log_system
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
@@ -106,6 +109,10 @@ __all__ = [
     "File",
     "FileError",
     "FileTooLargeError",
+    "FileBlobConnector",
+    "FileConnector",
+    "FileError",
+    "FileSystemConnector",
     "FillStrategy",
     "FilterError",
     "Float",
