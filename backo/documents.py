@@ -137,7 +137,8 @@ def carry_unknown(before: Document, after: Document, field: FieldPlan) -> Docume
 def _with_unknown(before: Any, after: Any, field: FieldPlan) -> Any:
     element = field.element
     if field.kind is Kind.DICT and isinstance(before, dict):
-        return carry_unknown(before, after, field)
+        # A file may be gone.
+        return after if after is None else carry_unknown(before, after, field)
     if element is None or element.kind is not Kind.DICT:
         return after
     if not _same_length(before, after):
