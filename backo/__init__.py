@@ -44,6 +44,9 @@ from backo.errors import (
     UnstorableError,
     ValidationError,
 )
+from backo.files.blob import FileBlobConnector
+from backo.files.connector import FileConnector
+from backo.files.filesystem import FileSystemConnector
 from backo.item import Item
 from backo.log import LogLevel, log_system
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
@@ -100,7 +103,10 @@ __all__ = [
     "DisconnectedError",
     "DuplicateIdError",
     "Extend",
+    "FileBlobConnector",
+    "FileConnector",
     "FileError",
+    "FileSystemConnector",
     "FillStrategy",
     "FilterError",
     "Float",

@@ -32,9 +32,6 @@ NOT_BUILT = {
     "BlobFile",
     "DBMongoConnector",
     "File",
-    "FileBlobConnector",
-    "FileConnector",
-    "FileSystemConnector",
 }
 """What is to come. A class that is built is to be taken out here."""
 

@@ -1,1 +1,0 @@
-"""Files as fields, and where their contents are kept."""

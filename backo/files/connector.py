@@ -59,7 +59,7 @@ class FileConnector(ABC):
         """Have an empty content under this id, whatever was there."""
 
     @abstractmethod
-    def delete(self, file_id: str) -> None:
+    def delete(self, filename: str) -> None:
         """Have no content under this id."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class FileConnector(ABC):
         """
 
     @abstractmethod
-    def write_chunk(self, file_id: str, chunk: bytes) -> None:
+    def write_chunk(self, filename: str, chunk: bytes) -> None:
         """Append to the content under this id, which need not be there yet."""
 
     # --- What a connector may do better -------------------------------------------
@@ -107,14 +107,7 @@ class FileConnector(ABC):
 
         :raises FileError: there is no content with this id.
         """
-        at = 0
-        for chunk in self.read_chunk(file_id):
-            part = chunk[max(start - at, 0) : max(stop - at, 0)]
-            if part:
-                yield part
-            at += len(chunk)
-            if at >= stop:
-                return
+        return _between(self.read_chunk(file_id), start, stop)
 
     def size(self, file_id: str) -> int:
         """The content's size in bytes.
@@ -134,6 +127,17 @@ class FileConnector(ABC):
         """Remove what uploads have left that were begun before then and cut short (by
         the end of a process); tells how many."""
         return 0
+
+
+def _between(chunks: Iterable[bytes], start: int, stop: int) -> Iterator[bytes]:
+    at = 0
+    for chunk in chunks:
+        part = chunk[max(start - at, 0) : max(stop - at, 0)]
+        if part:
+            yield part
+        at += len(chunk)
+        if at >= stop:
+            return
 
 
 def text_of(content: bytes, mode: str, encoding: str | None) -> bytes | str:

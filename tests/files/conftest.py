@@ -1,0 +1,73 @@
+"""The stores of contents that the checks run over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backo import (
+    FileBlobConnector,
+    FileConnector,
+    FileError,
+    FileSystemConnector,
+)
+
+BUFFER = 1000
+
+
+class SixMethods(FileConnector):
+    """What a user writes who knows nothing but the abstract methods."""
+
+    def __init__(self, *, buffer_size: int) -> None:
+        super().__init__(buffer_size=buffer_size)
+        self.contents: dict[str, bytes] = {}
+
+    def clear(self, file_id: str) -> None:
+        self.contents[file_id] = b""
+
+    def delete(self, file_id: str) -> None:
+        self.contents.pop(file_id, None)
+
+    def get(
+        self, file_id: str, mode: str = "rb", encoding: str | None = None
+    ) -> bytes | str:
+        content = b"".join(self.read_chunk(file_id))
+        return content if "b" in mode else content.decode(encoding or "utf-8")
+
+    def has_file(self, file_id: str) -> bool:
+        return file_id in self.contents
+
+    def read_chunk(self, file_id: str) -> Iterator[bytes]:
+        if file_id not in self.contents:
+            raise FileError(file_id)
+        content = self.contents[file_id]
+        for at in range(0, len(content), self.buffer_size):
+            yield content[at : at + self.buffer_size]
+
+    def write_chunk(self, file_id: str, chunk: bytes) -> None:
+        self.contents[file_id] = self.contents.get(file_id, b"") + chunk
+
+
+STORES: dict[str, Callable[[Path], FileConnector]] = {
+    "folder": lambda path: FileSystemConnector(path=path, buffer_size=BUFFER),
+    "memory": lambda path: FileBlobConnector(buffer_size=BUFFER),
+    "six methods": lambda path: SixMethods(buffer_size=BUFFER),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a store on disk keeps its contents: not there yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, folder: Path) -> FileConnector:
+    """Each of the stores, empty."""
+    return STORES[request.param](folder)
+
+
+@pytest.fixture(params=[one for one in STORES if one != "six methods"])
+def own(request: pytest.FixtureRequest, folder: Path) -> FileConnector:
+    """Each of backo's own, empty."""
+    return STORES[request.param](folder)
