@@ -1,7 +1,8 @@
 """backo: declare a collection once, get a data layer and a validated REST API.
 
 Everything public is a name of this package. ``DBMongoConnector`` needs the extra
-``backo[mongo]``: it is imported when it is first used.
+``backo[mongo]``, ``FileS3Connector`` needs ``backo[s3]``: they are imported when they
+are first used.
 """
 
 import importlib
@@ -78,6 +79,7 @@ from backo.selection import Selection
 
 if TYPE_CHECKING:
     from backo.connectors.mongo import DBMongoConnector
+    from backo.files.s3 import FileS3Connector
 
 __all__ = [
     "Action",
@@ -106,6 +108,7 @@ __all__ = [
     "FileBlobConnector",
     "FileConnector",
     "FileError",
+    "FileS3Connector",
     "FileSystemConnector",
     "FillStrategy",
     "FilterError",
@@ -151,7 +154,10 @@ __all__ = [
     "log_system",
 ]
 
-_ON_DEMAND = {"DBMongoConnector": ("backo.connectors.mongo", "pymongo", "mongo")}
+_ON_DEMAND = {
+    "DBMongoConnector": ("backo.connectors.mongo", "pymongo", "mongo"),
+    "FileS3Connector": ("backo.files.s3", "boto3", "s3"),
+}
 """Names that need an extra: their module, the package that it needs, and the extra."""
 
 
