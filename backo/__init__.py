@@ -1,7 +1,8 @@
 """backo: declare a collection once, get a data layer and a validated REST API.
 
 Everything public is a name of this package. ``DBMongoConnector`` needs the extra
-``backo[mongo]``: it is imported when it is first used.
+``backo[mongo]``, ``FileS3Connector`` needs ``backo[s3]``: they are imported when they
+are first used.
 """
 
 import importlib
@@ -47,7 +48,6 @@ from backo.errors import (
 )
 from backo.files.blob import FileBlobConnector
 from backo.files.connector import FileConnector
-from backo.files.fields import BlobFile, File
 from backo.files.filesystem import FileSystemConnector
 from backo.item import Item
 from backo.log import LogLevel, log_system
@@ -80,6 +80,7 @@ from backo.selection import Selection
 
 if TYPE_CHECKING:
     from backo.connectors.mongo import DBMongoConnector
+    from backo.files.s3 import FileS3Connector
 
 __all__ = [
     "Action",
@@ -106,12 +107,10 @@ __all__ = [
     "DisconnectedError",
     "DuplicateIdError",
     "Extend",
-    "File",
-    "FileError",
-    "FileTooLargeError",
     "FileBlobConnector",
     "FileConnector",
     "FileError",
+    "FileS3Connector",
     "FileSystemConnector",
     "FillStrategy",
     "FilterError",
@@ -157,7 +156,10 @@ __all__ = [
     "log_system",
 ]
 
-_ON_DEMAND = {"DBMongoConnector": ("backo.connectors.mongo", "pymongo", "mongo")}
+_ON_DEMAND = {
+    "DBMongoConnector": ("backo.connectors.mongo", "pymongo", "mongo"),
+    "FileS3Connector": ("backo.files.s3", "boto3", "s3"),
+}
 """Names that need an extra: their module, the package that it needs, and the extra."""
 
 

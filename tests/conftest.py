@@ -6,7 +6,7 @@ import pytest
 
 from backo import current_user
 
-pytest_plugins = ["tests.mongo"]
+pytest_plugins = ["tests.mongo", "tests.s3"]
 
 
 @pytest.fixture(autouse=True)

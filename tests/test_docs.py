@@ -58,6 +58,10 @@ def test_every_snippet_runs(
     if "MONGO_URI" in page.read_text("utf-8"):
         uri = request.getfixturevalue("mongo_database")
         monkeypatch.setenv("MONGO_URI", uri)
+    if "S3_BUCKET" in page.read_text("utf-8"):
+        bucket = request.getfixturevalue("s3_bucket")
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     assert run_page(page) > 0

@@ -15,7 +15,8 @@ import backo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "backo"
 OPTIONAL = [
-    "anyio",
+    "boto3",
+    "botocore",
     "bson",
     "fastapi",
     "flask",
@@ -26,6 +27,7 @@ OPTIONAL = [
     "python_multipart",
     "requests",
     "rich",
+    "s3transfer",
     "secantus",
     "starlette",
     "typer",
@@ -58,10 +60,11 @@ try:
 except ModuleNotFoundError as error:
     print(error.name)
 from backo import *
-try:
-    backo.DBMongoConnector
-except ImportError as error:
-    print(error)
+for name in ("DBMongoConnector", "FileS3Connector"):
+    try:
+        getattr(backo, name)
+    except ImportError as error:
+        print(error)
 """
 
 
@@ -81,7 +84,8 @@ def test_backo_is_a_data_layer_with_no_extra_installed(tmp_path: Path) -> None:
     assert done.stderr == ""
     told = ["a thing", "8", "fastapi"]
     told += ["DBMongoConnector needs pymongo: pip install 'backo[mongo]'"]
-    assert done.stdout.split("\n")[:4] == told
+    told += ["FileS3Connector needs boto3: pip install 'backo[s3]'"]
+    assert done.stdout.splitlines() == told
 
 
 def test_what_layers_keep_to_one_file_is_taken_for_optional_here() -> None:

@@ -1,6 +1,6 @@
 """The stores of contents that the checks run over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,10 @@ from backo import (
     FileBlobConnector,
     FileConnector,
     FileError,
+    FileS3Connector,
     FileSystemConnector,
 )
+from tests.s3 import Bucket
 
 BUFFER = 1000
 
@@ -48,11 +50,21 @@ class SixMethods(FileConnector):
         self.contents[file_id] = self.contents.get(file_id, b"") + chunk
 
 
-STORES: dict[str, Callable[[Path], FileConnector]] = {
-    "folder": lambda path: FileSystemConnector(path=path, buffer_size=BUFFER),
-    "memory": lambda path: FileBlobConnector(buffer_size=BUFFER),
-    "six methods": lambda path: SixMethods(buffer_size=BUFFER),
-}
+OWN = ["folder", "memory", "s3"]
+
+
+def made(name: str, folder: Path, request: pytest.FixtureRequest) -> FileConnector:
+    """The store of this name, empty."""
+    if name == "folder":
+        return FileSystemConnector(path=folder, buffer_size=BUFFER)
+    if name == "memory":
+        return FileBlobConnector(buffer_size=BUFFER)
+    if name == "six methods":
+        return SixMethods(buffer_size=BUFFER)
+    bucket: Bucket = request.getfixturevalue("s3_bucket")
+    return FileS3Connector(
+        bucket=bucket.name, prefix="kept", buffer_size=BUFFER, **bucket.options
+    )
 
 
 @pytest.fixture
@@ -61,13 +73,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*OWN, "six methods"])
 def store(request: pytest.FixtureRequest, folder: Path) -> FileConnector:
     """Each of the stores, empty."""
-    return STORES[request.param](folder)
+    return made(request.param, folder, request)
 
 
-@pytest.fixture(params=[one for one in STORES if one != "six methods"])
+@pytest.fixture(params=OWN)
 def own(request: pytest.FixtureRequest, folder: Path) -> FileConnector:
     """Each of backo's own, empty."""
-    return STORES[request.param](folder)
+    return made(request.param, folder, request)

@@ -170,8 +170,8 @@ class Broken(Exception):
     """What the chunks raise."""
 
 
-@pytest.mark.parametrize("error", [Broken, OSError, KeyboardInterrupt])
-@pytest.mark.parametrize("before", [0, 1, 5000])
+@pytest.mark.parametrize("error", [Broken, OSError, ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("before", [0, 1, 5000, 9 * MIB])
 def test_a_broken_source_leaves_nothing(
     store: FileConnector, error: type[BaseException], before: int
 ) -> None:

@@ -4,8 +4,6 @@ import gc
 import os
 import random
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +14,10 @@ from hypothesis import strategies as st
 
 from backo import DBError, FileError, FileSystemConnector
 from backo.files.naming import file_name, folders_of, id_of
-from tests.files.writing import content_of, write_on
+from tests.files.writing import content_of, growth, write_on
 from tests.references.processes import running
 
 MIB = 1024 * 1024
-ROOT = Path(__file__).parents[2]
 DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -319,6 +316,4 @@ def test_a_process_that_is_killed_leaves_whole_contents_and_parts(
 @pytest.mark.slow
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="reads Linux's /proc")
 def test_the_size_of_a_content_is_none_of_the_memory(folder: Path) -> None:
-    command = [sys.executable, "-m", "tests.files.writing", str(folder), "200"]
-    grown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    assert int(grown) < 8 * MIB
+    assert growth("FileSystemConnector", 200, path=str(folder)) < 8 * MIB

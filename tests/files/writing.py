@@ -4,17 +4,20 @@ import itertools
 import json
 import os
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import backo
 from backo import FileConnector, FileSystemConnector
 
-__all__ = ["content_of", "copy_much", "write_on"]
+__all__ = ["content_of", "copy_much", "growth", "write_on"]
 
 MIB = 1024 * 1024
+ROOT = Path(__file__).parents[2]
 
 
 def content_of(file_id: str) -> bytes:
@@ -55,7 +58,7 @@ def copy_much(store: FileConnector, size: int) -> None:
 
 
 def _peak() -> int:
-    """The most bytes that this process ever had in memory."""
+    """The most bytes that the process ever had in memory."""
     status: dict[str, Any] = dict(
         line.split(":", 1)
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -63,5 +66,18 @@ def _peak() -> int:
     return int(status["VmHWM"].split()[0]) * 1024
 
 
+def growth(kind: str, size: int, **options: Any) -> int:
+    """Bytes that a process grows which writes and reads so many MiB in such a store."""
+    command = [sys.executable, "-m", "tests.files.writing"]
+    done = subprocess.run(
+        [*command, kind, json.dumps(options), str(size)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
 if __name__ == "__main__":
-    copy_much(FileSystemConnector(path=sys.argv[1]), int(sys.argv[2]))
+    kind, options, mib = sys.argv[1:]
+    copy_much(getattr(backo, kind)(**json.loads(options)), int(mib))
