@@ -48,6 +48,7 @@ from backo.errors import (
 )
 from backo.files.blob import FileBlobConnector
 from backo.files.connector import FileConnector
+from backo.files.fields import BlobFile, File
 from backo.files.filesystem import FileSystemConnector
 from backo.item import Item
 from backo.log import LogLevel, log_system
@@ -107,11 +108,13 @@ __all__ = [
     "DisconnectedError",
     "DuplicateIdError",
     "Extend",
+    "File",
     "FileBlobConnector",
     "FileConnector",
     "FileError",
     "FileS3Connector",
     "FileSystemConnector",
+    "FileTooLargeError",
     "FillStrategy",
     "FilterError",
     "Float",

@@ -91,7 +91,7 @@ def test_backo_is_a_data_layer_with_no_extra_installed(tmp_path: Path) -> None:
 def test_what_layers_keep_to_one_file_is_taken_for_optional_here() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     run_time = {one.split(">")[0] for one in settings["project"]["dependencies"]}
-    assert run_time == {"pydantic", "pyyaml", "stricto"}
+    assert run_time == {"puremagic", "pydantic", "pyyaml", "stricto"}
     forbidden = {
         module
         for contract in settings["tool"]["importlinter"]["contracts"]
