@@ -15,6 +15,7 @@ import backo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "backo"
 OPTIONAL = [
+    "anyio",
     "boto3",
     "botocore",
     "bson",

@@ -339,12 +339,13 @@ class File(Dict):
 
     def copy_file_content(
         self, f_id_src: str, src: FileConnector, f_id_dst: str, dst: FileConnector
-    ) -> None:
+    ) -> str | None:
         """Copy a content from one connector to another.
 
         :raises FileError: there is none with that id.
         """
         dst.write(f_id_dst, src.read_chunk(f_id_src))
+        return None
 
     def on_before_save(
         self, event_name: str, root: Any, me: Any, **kwargs: Any
@@ -389,6 +390,16 @@ class BlobFile(File):
     def read_chunk(self) -> Iterator[bytes]:
         """The content, piece by piece; nothing when there is no file."""
         return self.read_content_generator()
+
+    def copy_file_content(
+        self, fsrc: str, src: FileConnector, fsdt: str, dst: FileConnector
+    ) -> str | None:
+        """Copy a content from one connector to another, and give its id there.
+
+        :raises FileError: there is none with that id.
+        """
+        super().copy_file_content(fsrc, src, fsdt, dst)
+        return fsdt
 
     def load(self) -> None:
         """Have the content that the cold storage has."""
