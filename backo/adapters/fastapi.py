@@ -12,7 +12,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 
@@ -208,9 +207,11 @@ def _endpoint(dispatcher: Dispatcher, row: Endpoint, office: Backoffice) -> AppE
     limit = office.max_body_size
 
     async def with_form(request: FastAPIRequest) -> StarletteResponse:
-        async with aclosing(_chunks(request)) as chunks:
-            neutral = _neutral(request, b"", Incoming(chunks))
-            found = await reading(partial(dispatcher.respond, row, neutral))
+        chunks = _chunks(request)
+        neutral = _neutral(request, b"", Incoming(chunks))
+        found = await reading(partial(dispatcher.respond, row, neutral))
+        # Not when this is cancelled: the worker thread is still reading then.
+        await chunks.aclose()
         return _answer(found, request)
 
     async def with_body(request: FastAPIRequest) -> StarletteResponse:

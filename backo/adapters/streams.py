@@ -1,10 +1,13 @@
 """Bodies between an event loop and the worker threads that handlers run in."""
 
+import asyncio
+import concurrent.futures
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from anyio import CancelScope, CapacityLimiter, from_thread, to_thread
 from anyio.lowlevel import RunVar
 
+from backo.http.problems import BadFormError
 from backo.http.streams import Sending
 
 __all__ = ["Incoming", "closed", "outgoing", "reading"]
@@ -14,18 +17,27 @@ MOST_READING = 16
 wait."""
 _GATHERED = 262_144
 
+_CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+
 _limiter: RunVar[CapacityLimiter] = RunVar("backo_reading")
 
 
 class Incoming(Iterator[bytes]):
     """A body that arrives in an event loop, for the worker thread that answers: nothing
-    of it is read that is not asked for."""
+    of it is read that is not asked for.
+
+    :raises BadFormError: the server stops before the end.
+    """
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
 
     def __next__(self) -> bytes:
-        chunk = from_thread.run(self._next)
+        try:
+            chunk = from_thread.run(self._next)
+        except _CANCELLED as error:
+            # The server stops; whoever reads must still be able to undo what it did.
+            raise BadFormError("the body ends early") from error
         if not chunk:
             raise StopIteration
         return chunk

@@ -98,7 +98,7 @@ _INLINE = {
     "text/plain",
 }
 _RESERVED = re.compile(r'[<>:"/\\|?*]')
-_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
+_EDGES = "." + "".join(one for one in map(chr, range(0x3001)) if one.isspace())
 # Not all of Cf: joiners between letters and between emoji belong to names.
 _UNSEEN = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _DEVICE = re.compile(
@@ -139,8 +139,8 @@ def plain_name(filename: str) -> str:
         for one in _UNSEEN.sub("", filename)
         if unicodedata.category(one) not in ("Cc", "Cs")
     )
-    name = _EDGES.sub("", _RESERVED.sub("_", seen))
-    name = _EDGES.sub("", _shortened(name, MAX_NAME - 1))
+    name = _RESERVED.sub("_", seen).strip(_EDGES)
+    name = _shortened(name, MAX_NAME - 1).strip(_EDGES)
     return f"_{name}" if _DEVICE.match(name) else name
 
 

@@ -254,6 +254,17 @@ def test_nothing_is_read_that_nobody_asks_for(made: Streaming) -> None:
         assert bad_form(answered(connection))
 
 
+def test_a_server_that_stops_does_not_wait_for_clients(made: Streaming) -> None:
+    with contextlib.ExitStack() as opened:
+        with serving("uvicorn", made) as port:
+            connection = opened.enter_context(connected(port))
+            connection.sendall(posted("/up", 10**6) + part("a", b"1" * 1000))
+            assert made.uploading.wait(SOON)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < SOON
+        eventually(lambda: made.errors == ["the body ends early"])
+
+
 # --- An answer before all is read ---------------------------------------------------
 
 

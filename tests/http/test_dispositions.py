@@ -1,6 +1,7 @@
 """Names of downloads."""
 
 import re
+import time
 import unicodedata
 from urllib.parse import unquote
 
@@ -56,6 +57,14 @@ def test_a_long_name_is_cut_and_keeps_a_short_extension(filename: str) -> None:
     stem, _, extension = filename.rpartition(".")
     assert len(extension) > 20 or name.endswith(f".{extension}")
     assert filename.startswith(name.removesuffix(f".{extension}"))
+
+
+def test_names_are_made_plain_in_linear_time() -> None:
+    begun = time.monotonic()
+    name = plain_name("a" + " ." * 100_000 + "b")
+    header_parameters("x; a" + " " * 100_000 + '="' + "\\a" * 100_000 + '"')
+    assert time.monotonic() - begun < 2
+    assert len(name) < 200 and name.endswith(".b")
 
 
 @given(st.text(max_size=300))
