@@ -29,6 +29,7 @@ from backo.errors import (
     ConflictError,
     NotFoundError,
 )
+from backo.files.contents import staging
 from backo.files.fields import File
 from backo.files.structures import resolved, separated
 from backo.item import ATTEMPTS, Item
@@ -160,6 +161,10 @@ class Access:
         :raises SRightError: the current user may not create it.
         :raises DuplicateIdError: the id is already there.
         """
+        with staging():
+            return self._insert(document, view)
+
+    def _insert(self, document: Document, view: str) -> tuple[str, Document | None]:
         seen = self.owner.seen
         document = self._filed(document, None)
         if seen.item_needed["create"] or _touches(document, seen.plan.root, fresh=True):
@@ -188,9 +193,10 @@ class Access:
         through_item = self.owner.seen.item_needed["modify"]
         once = self._modify_item if through_item else self._modify_stored
         for _ in range(ATTEMPTS):
-            changed, answer = self._in_unit(
-                lambda: once(_id, changes, view, precondition)
-            )
+            with staging():
+                changed, answer = self._in_unit(
+                    lambda: once(_id, changes, view, precondition)
+                )
             if changed:
                 return answer
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")

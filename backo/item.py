@@ -15,7 +15,7 @@ from backo.errors import (
     FrozenError,
     SSyntaxError,
 )
-from backo.files.fields import read_once, separate
+from backo.files.fields import read_once, separate, staged_of
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once
@@ -103,6 +103,7 @@ class Item(Dict):
             _document=None,
             _revision=0,
             _granted=False,
+            _staged=[],
             _added=tuple(added),
         )
 
@@ -505,6 +506,8 @@ class Item(Dict):
             merged = home.new_item()
             merged.read_from(merge_changes(before, after, current, home.plan.root))
             merged.check_stored()
+            # What is staged is wanted again, if the unit of work is tried again.
+            self.__dict__["_staged"] += staged_of(self, home.plan.file_root)
             self._take_over(merged)
             before, after = current, self._to_store(created=False)
         raise ChangedError(f"{home.name}: the item has been changed meanwhile")

@@ -461,6 +461,12 @@ def _again(value: Any, field: FieldPlan | None) -> Any:
     return value
 
 
+def staged_of(item: Any, files: FieldPlan | None) -> list[Any]:
+    """What is staged for the item's fields, to be held in their place."""
+    nodes = () if files is None else _nodes(item, files)
+    return [held for node in nodes for held in node.__dict__["_held"].values()]
+
+
 def separate(item: Any, files: FieldPlan) -> None:
     """Have a copy of each content that the item holds twice."""
     seen: set[tuple[str, str]] = set()
