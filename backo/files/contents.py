@@ -10,7 +10,7 @@ import itertools
 import os
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import BytesIO
@@ -201,9 +201,19 @@ def stage(plan: FilePlan, chunks: Iterable[bytes], filename: str | None) -> Stag
         structure["content"] = base64.b64encode(content).decode()
     else:
         structure["file_id"] = _unused_id(plan)
-        plan.work.write(structure["file_id"], counted)
+        _written(plan.work, structure["file_id"], counted)
     structure["size"] = counted.size
     return Staged(plan, structure)
+
+
+def _written(connector: FileConnector, file_id: str, chunks: Iterable[bytes]) -> None:
+    """Have the content there, or nothing: what fails may have had its effect."""
+    try:
+        connector.write(file_id, chunks)
+    except BaseException:
+        with suppress(Exception):
+            connector.delete(file_id)
+        raise
 
 
 def _unused_id(plan: FilePlan) -> str:
@@ -241,9 +251,9 @@ def chill(plan: FilePlan, structure: Structure) -> None:
     if storage is None or storage.has_file(file_id):
         return
     if plan.work is not None:
-        storage.write(file_id, plan.work.read_chunk(file_id))
+        _written(storage, file_id, plan.work.read_chunk(file_id))
     else:
-        storage.write(file_id, [base64.b64decode(structure["content"])])
+        _written(storage, file_id, [base64.b64decode(structure["content"])])
 
 
 def fetched(plan: FilePlan, file_id: str) -> FileConnector:

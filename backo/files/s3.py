@@ -1,6 +1,7 @@
 """Contents in a bucket of S3, or of a store that speaks its protocol."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -34,7 +35,7 @@ _TRANSFER = TransferConfig(
     multipart_threshold=PART, multipart_chunksize=PART, use_threads=False
 )
 _ABSENT = frozenset({"404", "NoSuchKey"})
-_NO_BYTES = frozenset({"416", "InvalidRange"})
+_AMAZON = ".amazonaws.com"
 
 
 class FileS3Connector(FileConnector):
@@ -71,7 +72,10 @@ class FileS3Connector(FileConnector):
             # Its text may have credentials in it.
             problem = f"S3: {type(error).__name__}: the client is not declared"
             raise DBError(f"{problem} as boto3 takes it") from None
-        self._place = f"s3:{address.netloc.rpartition('@')[2]}/{bucket}/{self.prefix}"
+        host = address.netloc.rpartition("@")[2]
+        # A bucket of Amazon's is the same one by the address of every region.
+        host = _AMAZON[1:] if host.endswith(_AMAZON) else host
+        self._place = f"s3:{host}/{bucket}/{self.prefix}"
 
     @property
     def place(self) -> str:
@@ -221,7 +225,8 @@ class FileS3Connector(FileConnector):
     def _listed(self, operation: str, what: str) -> Iterator[dict[str, Any]]:
         with self._translated():
             pages = self._client.get_paginator(operation)
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+            where = {"Bucket": self.bucket, "Prefix": self.prefix, "Delimiter": "/"}
+            for page in pages.paginate(**where):
                 yield from page.get(what, ())
 
     def _id_of(self, listed: dict[str, Any]) -> str | None:
@@ -253,19 +258,23 @@ class _Source:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes, fewer only at the end; all that are left if none is said."""
-        pieces = [self._rest]
-        have = len(self._rest)
-        while size < 0 or have < size:
+        left = sys.maxsize if size < 0 else size
+        pieces = []
+        while left and self._more():
+            pieces.append(self._rest[:left])
+            self._rest = self._rest[left:]
+            left -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def _more(self) -> bool:
+        """Whether there are bytes that were not read."""
+        while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
-                break
-            pieces.append(chunk)
-            have += len(chunk)
-        whole = b"".join(pieces)
-        end = have if size < 0 else size
-        self._rest = whole[end:]
-        return whole[:end]
+                return False
+            self._rest = memoryview(chunk)
+        return True

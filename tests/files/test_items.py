@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,17 @@ from backo import (
     DBSqliteConnector,
     File,
     FileSystemConnector,
+    GenericMetaDataHandler,
     Item,
     String,
 )
+
+
+class Collecting(GenericMetaDataHandler):
+    """Stamps nothing, and has nobody hold what nobody needs."""
+
+    def stamp(self, document: dict[str, Any], *, created: bool) -> None:
+        gc.collect()
 
 
 @pytest.fixture
@@ -26,7 +35,8 @@ def store(tmp_path: Path) -> FileSystemConnector:
 @pytest.fixture
 def books(store: FileSystemConnector, tmp_path: Path) -> Iterator[Collection]:
     there = DBSqliteConnector(path=tmp_path / "books.db", table="books")
-    item = Item({"title": String(), "cover": File(work=store), "back": File(work=store)})
+    files = {"cover": File(work=store), "back": File(work=store)}
+    item = Item({"title": String(), **files}, meta_data_handler=Collecting())
     office = Backoffice("office")
     office.register_collection(Collection("books", item, there))
     yield office.books

@@ -3,6 +3,7 @@
 import multiprocessing
 import socket
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from botocore.config import Config
 
 from backo import DBError, FileS3Connector
+from backo.files.s3 import _Source
 from tests.files.writing import growth
 from tests.s3 import OPTIONS, Bucket
 
@@ -71,6 +73,44 @@ def test_contents_are_below_the_prefix(client: Any, s3_bucket: Bucket) -> None:
     assert len({store.place for store in stores}) == 3
     same = FileS3Connector(bucket=s3_bucket.name, prefix="a/", client=client)
     assert same.place == stores[1].place
+
+
+def test_a_bucket_of_amazon_is_one_by_the_address_of_every_region() -> None:
+    keys: dict[str, Any] = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    regions = ("us-east-1", "eu-west-1")
+    stores = [FileS3Connector(bucket="b", region_name=one, **keys) for one in regions]
+    assert {one.place for one in stores} == {"s3:amazonaws.com/b/"}
+    other = "https://amazonaws.com.example.org"
+    stores = [FileS3Connector(bucket="b", endpoint_url=other, **keys)]
+    assert stores[0].place == "s3:amazonaws.com.example.org/b/"
+
+
+def test_what_is_deeper_in_the_bucket_is_not_listed(
+    client: Any, s3_bucket: Bucket
+) -> None:
+    asked: list[Any] = []
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        asked.append(params)
+
+    client.meta.events.register("provide-client-params.s3.*", note)
+    store = FileS3Connector(bucket=s3_bucket.name, client=client)
+    assert list(store.stored()) == []
+    assert store.discard_parts(datetime.now(UTC)) == 0
+    assert [one.get("Delimiter") for one in asked] == ["/", "/"]
+
+
+def test_a_chunk_is_not_copied_again_for_each_part() -> None:
+    source = _Source([bytes(64 * MIB), b"end"])
+    tracemalloc.start()
+    try:
+        sizes = [len(source.read(8 * MIB)) for _ in range(9)]
+        copied = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sizes == [8 * MIB] * 8 + [3]
+    assert source.read(1) == b""
+    assert copied < 20 * MIB
 
 
 def test_uploads_that_were_cut_short_are_ended(
