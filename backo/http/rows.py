@@ -112,12 +112,13 @@ class _Rows:
             yield from (self._update(), self._patch())
         if not refused["delete"]:
             yield self._delete()
-        if not refused["read"] and file_paths(self.plan.shown_root):
-            yield self._file()
         for action in self.described.actions:
             yield self._act(action)
         for selection in self.described.selections:
             yield from self._select(selection)
+        # Selections have such paths, too.
+        if not refused["read"] and file_paths(self.plan.shown_root):
+            yield self._file()
         if all(refused.values()):
             return
         yield from (self._check(), self._meta())

@@ -1,0 +1,24 @@
+"""The route of files stands beside those of selections."""
+
+import pytest
+import requests
+
+from backo import Backoffice, Collection, File, FileBlobConnector, Item, String
+from backo.connectors.memory import DBMemoryConnector
+from tests.serving import serving
+
+
+@pytest.mark.parametrize("adapter", ["fastapi", "flask"])
+def test_a_selection_is_no_file(adapter: str) -> None:
+    office = Backoffice("office")
+    item = Item({"title": String(), "cover": File(work=FileBlobConnector())})
+    office.register_collection(Collection("books", item, DBMemoryConnector()))
+    book = office.books.create({"title": "Emma", "cover": "text"})
+    with serving(office, adapter) as port:
+        books = f"http://127.0.0.1:{port}/office/books"
+        found = requests.get(f"{books}/_selections/_all", timeout=5)
+        cover = requests.get(f"{books}/{book['_id']}/cover", timeout=5)
+        absent = requests.get(f"{books}/_selections/cover", timeout=5)
+    assert found.json()["result"][0]["title"] == "Emma"
+    assert (cover.status_code, cover.content) == (200, b"text")
+    assert absent.status_code == 404
