@@ -223,7 +223,7 @@ class Access:
 
     def _filed(self, values: Document, before: Document | None) -> Document:
         """``values`` with what is stored of the files that are in them."""
-        files = self.owner.plan.file_root
+        files = self.owner.seen.plan.file_root
         return values if files is None else resolved(values, before, files)
 
     # --- From document to document ------------------------------------------------

@@ -42,16 +42,19 @@ def files_of(document: Document | None, files: FieldPlan) -> dict[Key, Held]:
     return {one.key: one for one in _files(document, files)}
 
 
-def _files(value: Any, field: FieldPlan) -> Iterator[Held]:
+def _files(value: Any, field: FieldPlan, *, shown: bool = False) -> Iterator[Held]:
+    """``shown``: only those that may be read."""
+    if shown and field.unreadable:
+        return
     if field.file is not None:
         if isinstance(value, dict) and isinstance(value.get("file_id"), str):
             yield Held(field.file, field.path, value)
     elif field.element is not None:
         for one in value if isinstance(value, list) else ():
-            yield from _files(one, field.element)
+            yield from _files(one, field.element, shown=shown)
     elif isinstance(value, dict):
         for child in field.fields:
-            yield from _files(value.get(child.name), child)
+            yield from _files(value.get(child.name), child, shown=shown)
 
 
 # -- what callers give ---------------------------------------------------------------
@@ -62,11 +65,12 @@ def resolved(values: Document, before: Document | None, files: FieldPlan) -> Doc
     structure of a file wherever a content is given, which is staged, or a file of the
     item is named.
 
-    :raises ValidationError: a file that is named is none of the item.
+    :raises ValidationError: a file that is named is none of the item, or may not be
+        read.
     :raises FileError: a field does not take what is given.
     """
     faults: list[Fault] = []
-    known = {one.file_id: one for one in _files(before, files)}
+    known = {one.file_id: one for one in _files(before, files, shown=True)}
     after: Document = _Resolver(known, faults).below(values, before, files, "$")
     if faults:
         raise ValidationError(faults)
