@@ -406,6 +406,15 @@ def _field_meta() -> Schema:
                 "type": ["string", "null"],
                 "description": "Where these point back, if they do",
             },
+            "mime_types": {
+                "type": "array",
+                "items": _TEXT,
+                "description": "What a file may be: media types or ranges of them",
+            },
+            "max_size": {
+                "type": ["integer", "null"],
+                "description": "Bytes that a file may have",
+            },
             "sub_scheme": {"type": "object", "additionalProperties": below},
             "sub_type": below,
             "sub_types": {"type": "array", "items": below},

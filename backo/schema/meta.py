@@ -42,7 +42,7 @@ def _meta(field: FieldPlan, node: Any, hidden: set[int]) -> Meta:
             right: bool(node.is_allowed_to(right)) for right in ("read", "modify")
         },
     }
-    return meta | _bounds(field) | _reference(field) | below
+    return meta | _bounds(field) | _reference(field) | _file(field) | below
 
 
 def _reference(field: FieldPlan) -> Meta:
@@ -50,6 +50,13 @@ def _reference(field: FieldPlan) -> Meta:
     if reference is None:
         return {}
     return {"collection": reference.collection, "reverse": reference.reverse}
+
+
+def _file(field: FieldPlan) -> Meta:
+    file = field.file
+    if file is None:
+        return {}
+    return {"mime_types": list(file.mime_types), "max_size": file.max_size}
 
 
 def _bounds(field: FieldPlan) -> Meta:

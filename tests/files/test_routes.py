@@ -22,3 +22,11 @@ def test_a_selection_is_no_file(adapter: str) -> None:
     assert found.json()["result"][0]["title"] == "Emma"
     assert (cover.status_code, cover.content) == (200, b"text")
     assert absent.status_code == 404
+
+
+def test_meta_tells_what_a_file_may_be() -> None:
+    file = File(work=FileBlobConnector(), mime_types=["image/*"], max_size=10)
+    books = Collection("books", Item({"cover": file}), DBMemoryConnector())
+    Backoffice("office").register_collection(books)
+    told = books.get_meta()["item"]["sub_scheme"]["cover"]
+    assert (told["mime_types"], told["max_size"]) == (["image/*"], 10)
