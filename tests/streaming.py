@@ -1,7 +1,8 @@
 """Operations that only take and give streams, behind both frameworks: what they do is
 told, and nothing is stored.
 
-``python -m tests.streaming fastapi`` serves them, and prints the port.
+``python -m tests.streaming fastapi`` serves them, and prints the port; with a folder,
+it serves items whose files are kept there.
 """
 
 import hashlib
@@ -13,13 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
 from flask import Flask
 from werkzeug.serving import make_server
 
-from backo import Backoffice
+from backo import Backoffice, Collection, File, FileSystemConnector, Item
 from backo.adapters import fastapi as fastapi_adapter
 from backo.adapters import flask as flask_adapter
+from backo.connectors.memory import DBMemoryConnector
 from backo.errors import SRightError
 from backo.http.dispatch import Dispatcher
 from backo.http.downloads import Download, download
@@ -213,21 +216,29 @@ def _row(
     )
 
 
-def main(adapter: str) -> None:
-    """Serve until the process is killed."""
-    import uvicorn
+def filmed(folder: str) -> Backoffice:
+    """A backoffice whose items have files, in a folder."""
+    made = Backoffice("office", max_upload_size=3 * 1024**3)
+    film = Item({"content": File(work=FileSystemConnector(path=folder))})
+    made.register_collection(Collection("films", film, DBMemoryConnector()))
+    return made
 
+
+def main(adapter: str, folder: str | None = None) -> None:
+    """Serve until the process is killed."""
     listening = socket.create_server(("127.0.0.1", 0))
     print(json.dumps(listening.getsockname()[1]), flush=True)  # noqa: T201 - its answer
-    made = Streaming()
-    if adapter == "flask":
+    module = flask_adapter if adapter == "flask" else fastapi_adapter
+    if folder is not None:
+        module.server(filmed(folder), listening)()
+    elif adapter == "flask":
         port, fd = listening.getsockname()[1], listening.fileno()
-        app = made.flask()
+        app = Streaming().flask()
         make_server("127.0.0.1", port, app, threaded=True, fd=fd).serve_forever()
     else:
-        config = uvicorn.Config(made.fastapi(), log_level="error", lifespan="off")
+        config = uvicorn.Config(Streaming().fastapi(), log_level="error")
         uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
