@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -69,7 +69,8 @@ def _read(request: Request, root: FieldPlan, limits: Limits) -> Form:
     bounds = FormLimits(max_size=limits.max_upload_size, max_parts=limits.max_parts)
     declared = request.headers.get("content-length", "")
     length = int(declared[:20]) if declared.isdecimal() else None
-    json, files = None, []
+    json: Any = None
+    files: list[tuple[Steps, Staged]] = []
     media = request.headers.get("content-type", "")
     for part in parts(request.stream or (), media, bounds, length):
         if part.name == JSON_PART:
@@ -77,7 +78,7 @@ def _read(request: Request, root: FieldPlan, limits: Limits) -> Form:
                 raise BadFormError(f"{JSON_PART} is there twice")
             json = parsed_json(_bounded(part, limits.max_body_size))
         elif part.filename != "" or any(part.chunks):
-            files.append(_file(part, root))
+            files.append(_file(part, root, [steps for steps, _ in files]))
     return Form(json, tuple(files))
 
 
@@ -90,9 +91,11 @@ def _bounded(part: Part, most: int) -> bytes:
     return bytes(found)
 
 
-def _file(part: Part, root: FieldPlan) -> tuple[Steps, Staged]:
+def _file(part: Part, root: FieldPlan, taken: Sequence[Steps]) -> tuple[Steps, Staged]:
     steps = _steps(part.name)
-    field = _located(root, steps)
+    field, exact = _located(root, steps), _located(root, steps, exact=True)
+    if steps in taken and steps[-1] is not None and field is exact:
+        raise BadFormError(f"{part.name!r:.100} is there twice")
     path = "$" + "".join(
         f".{step}" if isinstance(step, str) else f"[{'' if step is None else step}]"
         for step in steps
@@ -121,14 +124,15 @@ def _steps(name: str) -> Steps:
     )
 
 
-def _located(root: FieldPlan, steps: Steps) -> FieldPlan | None:
+def _located(root: FieldPlan, steps: Steps, *, exact: bool = False) -> FieldPlan | None:
+    """The field of a file there; unless ``exact``, under the name of a List of files
+    too, for one more of them."""
     here: FieldPlan | None = root
     for step in steps:
         if here is None:
             return None
         here = here.field(step) if isinstance(step, str) else here.element
-    # A file under the name of a List of files is one more of them.
-    if here is not None and here.kind is Kind.LIST:
+    if here is not None and here.kind is Kind.LIST and not exact:
         return here.element
     return here
 
