@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from backo import transaction
@@ -12,6 +13,7 @@ from backo.collection import Collection
 from backo.connectors.base import DBConnector, Document, Query
 from backo.current_user import CurrentUser, current_user
 from backo.errors import VALUE_ERRORS, FrozenError, SSyntaxError
+from backo.files.sweeping import GRACE, FileReport, swept
 from backo.log import log_system
 from backo.migration import (
     MigrationProgress,
@@ -206,6 +208,24 @@ class Backoffice:
             _logger.warning("%s, and cannot be repaired: %s", link, error)
             return link
         return dataclasses.replace(link, repaired=True)
+
+    def check_files(
+        self,
+        older_than: timedelta = GRACE,
+        delete: bool = False,
+        progress: Progress = _silent,
+    ) -> FileReport:
+        """Find contents of files that no item has, and files of items whose content is
+        missing. Nothing else may keep contents in the stores that the file fields name.
+
+        :param older_than: what was written later is no orphan: it may be an upload in
+            progress.
+        :param delete: remove the orphans, and uploads that were cut short; before that
+            the documents are read once more, while nobody writes.
+        :param progress: as of :meth:`check_references`.
+        :raises BackoError: the store of a collection hides items.
+        """
+        return swept(self.collections, older_than, progress, delete=delete)
 
     def migrate(
         self,

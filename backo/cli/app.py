@@ -10,6 +10,7 @@ from backo.cli import (
     demonstrating,
     describing,
     exchanging,
+    filing,
     migrating,
     serving,
 )
@@ -60,6 +61,7 @@ for command in (
     serving.serve,
     describing.openapi,
     checking.check,
+    filing.files,
     migrating.migrate,
     exchanging.export,
     exchanging.import_,

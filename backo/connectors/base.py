@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from backo.connectors.edits import ListEdit
 from backo.connectors.ids import new_id
 from backo.connectors.recorded import RecordedTransaction
-from backo.connectors.restriction import guard
+from backo.connectors.restriction import guard, is_unrestricted
 from backo.connectors.texts import (
     Document,
     decode_document,
@@ -326,6 +326,8 @@ class DBConnector(ABC):
     def restriction_filter(self) -> Filter:
         """The restriction as a filter; overridden where the store has its own."""
         if self.restriction is None or self.capabilities.restriction:
+            return ALWAYS
+        if is_unrestricted():
             return ALWAYS
         with developers_own(f"{type(self).__name__}: its restriction"):
             return parse_python(self.restriction(), self.plan)

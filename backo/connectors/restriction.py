@@ -12,14 +12,15 @@ from backo.connectors.texts import Document, not_found
 if TYPE_CHECKING:
     from backo.connectors.base import DBConnector
 
-__all__ = ["guard", "unrestricted"]
+__all__ = ["guard", "is_unrestricted", "unrestricted"]
 
 _off: ContextVar[bool] = ContextVar("backo_unrestricted", default=False)
 
 
 @contextmanager
 def unrestricted() -> Iterator[None]:
-    """No restriction for what runs inside: what is undone need not be permitted."""
+    """No restriction for what runs inside: what is undone need not be permitted, and
+    what nobody may see is there all the same."""
     token = _off.set(True)
     try:
         yield
@@ -27,8 +28,13 @@ def unrestricted() -> Iterator[None]:
         _off.reset(token)
 
 
+def is_unrestricted() -> bool:
+    """Whether no restriction counts here."""
+    return _off.get()
+
+
 def _permits(connector: "DBConnector", document: Document) -> bool:
-    return _off.get() or connector.permits(document)
+    return is_unrestricted() or connector.permits(document)
 
 
 def guard(connector: "DBConnector") -> None:

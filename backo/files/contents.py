@@ -29,8 +29,10 @@ __all__ = [
     "Staged",
     "fetched",
     "incoming_of",
+    "is_there",
     "stage",
     "stage_incoming",
+    "staged_ids",
     "staged_in",
     "staging",
 ]
@@ -85,6 +87,11 @@ _batch: ContextVar[list[Staged] | None] = ContextVar("backo_staged", default=Non
 def staged_in(plan: FilePlan, file_id: str) -> Staged | None:
     """What is staged under this id where ``plan`` keeps contents."""
     return _staged.get(_key(plan, file_id))
+
+
+def staged_ids() -> set[str]:
+    """The ids of all that this process has staged."""
+    return {one.file_id for one in list(_staged.values())}
 
 
 def _key(plan: FilePlan, file_id: str) -> tuple[str, str]:
@@ -266,3 +273,10 @@ def fetched(plan: FilePlan, file_id: str) -> FileConnector:
     if plan.storage is not None and not work.has_file(file_id):
         work.write(file_id, plan.storage.read_chunk(file_id))
     return work
+
+
+def is_there(plan: FilePlan, file_id: str) -> bool:
+    """Whether the content is where it lives, or in the cold storage."""
+    if plan.work.has_file(file_id):
+        return True
+    return plan.storage is not None and bool(plan.storage.has_file(file_id))

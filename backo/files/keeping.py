@@ -10,10 +10,9 @@ from backo.connectors.base import DBConnector, Document
 from backo.connectors.store import Store
 from backo.connectors.transactions import Transaction
 from backo.errors import FileError
-from backo.files.contents import Staged, chill, staged_in
+from backo.files.contents import Staged, chill, is_there, staged_in
 from backo.files.structures import Held, files_of
 from backo.log import log_system
-from backo.schema.file import FilePlan
 from backo.schema.plan import FieldPlan
 from backo.transaction import Unit, current_unit, unit_of_work
 
@@ -132,7 +131,7 @@ class _FileTransaction(Transaction):
         staged = staged_in(held.plan, held.file_id)
         if staged is not None:
             staged.chill()
-        elif not held.plan.inline and not _is_there(held.plan, held.file_id):
+        elif not held.plan.inline and not is_there(held.plan, held.file_id):
             raise FileError(f"there is no file {held.file_id!r:.100}", path=held.path)
         else:
             chill(held.plan, held.structure)
@@ -167,12 +166,6 @@ class _FileTransaction(Transaction):
             for fate in self._fates:
                 if fate.staged is not None:
                     fate.staged.keep()
-
-
-def _is_there(plan: FilePlan, file_id: str) -> bool:
-    if plan.work.has_file(file_id):
-        return True
-    return plan.storage is not None and bool(plan.storage.has_file(file_id))
 
 
 def _remove(held: Held) -> None:
