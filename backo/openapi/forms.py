@@ -7,7 +7,7 @@ from backo.http.uploads import JSON_PART
 from backo.schema.jsonschema import literal
 from backo.schema.plan import FieldPlan
 
-__all__ = ["CONTENT", "form_schema"]
+__all__ = ["CONTENT", "form_schema", "new_form_schema"]
 
 type Schema = dict[str, Any]
 
@@ -15,6 +15,16 @@ CONTENT: Schema = {"type": "string", "format": "binary"}
 """The bytes of a file."""
 
 _INDEX = r"\[[0-9]*\]"
+
+
+def new_form_schema(root: FieldPlan, whole: Schema) -> Schema:
+    """A form that gives all of ``root``, which ``whole`` describes: a file that is
+    required may be in ``_json`` or a part of its own."""
+    files = {path for path in given_files(root) if "." not in path}
+    needed = [name for name in whole.get("required", ()) if name not in files]
+    rest = {key: value for key, value in whole.items() if key != "required"}
+    schema = form_schema(root, rest | ({"required": needed} if needed else {}))
+    return {**schema, "required": [JSON_PART]} if needed else schema
 
 
 def form_schema(root: FieldPlan, rest: Schema) -> Schema:

@@ -9,7 +9,7 @@ from backo.http.forms import given_files
 from backo.http.parameters import expand_parameter, filter_schema
 from backo.http.patch import MAX_OPERATIONS
 from backo.openapi.expanded import expanded_schema
-from backo.openapi.forms import form_schema
+from backo.openapi.forms import form_schema, new_form_schema
 from backo.openapi.patches import patch_schemas
 from backo.schema.jsonschema import any_of
 from backo.schema.models import component_name, shown_component, view_suffix
@@ -48,14 +48,13 @@ def collection_schemas(collection: Described) -> dict[str, Schema]:
             look = collection.neighbours
             conditions = filter_schema(collection.plan, f"{name}Filter", look)
             schemas[f"{name}Filter"] = conditions
-    root, update = collection.plan.root, collection.models.update
+    root = collection.plan.root
     forms = bool(given_files(root))
     if not collection.forbids("create"):
         schemas[f"{name}Create"] = collection.models.create.model_json_schema()
         if forms:
-            # A required file may be another part.
-            rest = update.model_json_schema()
-            schemas[f"{name}CreateForm"] = form_schema(root, rest)
+            whole = collection.models.create.model_json_schema()
+            schemas[f"{name}CreateForm"] = new_form_schema(root, whole)
     if not collection.forbids("modify"):
         schemas[f"{name}Update"] = collection.models.update.model_json_schema()
         schemas |= patch_schemas(name, collection.plan, MAX_OPERATIONS)
@@ -100,8 +99,8 @@ def _action_schemas(action: Registered) -> dict[str, Schema]:
     name = action.component
     schemas = {f"{name}Input": action.model.model_json_schema()}
     if given_files(action.plan.root):
-        rest = reference(f"{name}Input")
-        schemas[f"{name}InputForm"] = form_schema(action.plan.root, rest)
+        whole = action.model.model_json_schema()
+        schemas[f"{name}InputForm"] = new_form_schema(action.plan.root, whole)
     if action.result is not None:
         schemas[f"{name}Result"] = action.result.model_json_schema()
     return schemas
