@@ -199,6 +199,11 @@ class File(Dict):
         with self._node_untransformed():
             return super().set_value(structure)
 
+    def set_default_value(self) -> bool:
+        """Apply a default that is still due, which may be whatever a file is set to."""
+        default = self._node_due_default()
+        return default is not None and self._node_take(default)
+
     def _node_taken(self, value: Any) -> bool:
         """Hold what a default or a computation gave."""
         if value is not None and not isinstance(value, (dict, GenericType)):
