@@ -60,7 +60,8 @@ def download(request: Request, found: Download) -> Response:
     headers = _validators(tag, modified)
     _unchanged(request, tag, modified)
     if _known(request, tag, modified):
-        return Response(304, b"", None, headers)
+        # The tag says it (RFC 9110, section 15.4.5).
+        return Response(304, b"", None, _cached(tag))
     media = _media(found.content_type)
     headers += (
         ("accept-ranges", "bytes"),
@@ -99,10 +100,13 @@ def _modified(found: Download) -> datetime | None:
 
 
 def _validators(tag: str, modified: datetime | None) -> Headers:
-    cached = (("etag", tag), ("cache-control", "private, no-cache"))
     if modified is None:
-        return cached
-    return *cached, ("last-modified", http_date(modified))
+        return _cached(tag)
+    return *_cached(tag), ("last-modified", http_date(modified))
+
+
+def _cached(tag: str) -> Headers:
+    return (("etag", tag), ("cache-control", "private, no-cache"))
 
 
 def _unchanged(request: Request, tag: str, modified: datetime | None) -> None:

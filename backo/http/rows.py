@@ -326,8 +326,7 @@ class _Rows:
         if len(fixed) < len(where):
             within = {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
         path = Parameter("path", "path", within, "The path of the file", required=True)
-        validators = ("ETag", "Last-Modified")
-        about = ("Accept-Ranges", "Content-Disposition", *validators)
+        about = ("Accept-Ranges", "Content-Disposition", "ETag", "Last-Modified")
         changing = ("Last-Modified",)
         return self._row(
             "get_file",
@@ -340,7 +339,7 @@ class _Rows:
             success={
                 200: Answer("The content", (), BINARY, about, changing),
                 206: Answer("A part of it", (), BINARY, about, changing),
-                304: Answer("The client has it", (), None, validators, changing),
+                304: Answer("The client has it", (), None, ("ETag",)),
             },
             produces=BINARY,
             problems=(404, 412, 416),
