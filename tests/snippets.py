@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from urllib3 import encode_multipart_formdata
 
 from tests.cli.running import backo
 
@@ -97,11 +98,24 @@ def _curl(arguments: list[str], namespace: Mapping[str, Any]) -> str:
     if asked.json is not None:
         headers.setdefault("Content-Type", "application/json")
         headers["Accept"] = "application/json"
+    if asked.form:
+        body, headers["Content-Type"] = encode_multipart_formdata(_parts(asked.form))
+    if asked.range is not None:
+        headers["Range"] = f"bytes={asked.range}"
     method = asked.request or ("GET" if body is None else "POST")
     target = "?".join([address.path, *filter(None, ["&".join(query)])])
     return _printed(
         _ask(namespace["app"], method, target, headers, body), asked.include
     )
+
+
+def _parts(given: list[str]) -> list[tuple[str, Any]]:
+    """Parts of a form as curl takes them: ``name=text``, ``name=@file``."""
+    pairs = (one.partition("=") for one in given)
+    return [
+        (name, (value[1:], Path(value[1:]).read_bytes()) if value[:1] == "@" else value)
+        for name, _, value in pairs
+    ]
 
 
 def _printed(answer: Answer, include: bool) -> str:
@@ -113,7 +127,7 @@ def _printed(answer: Answer, include: bool) -> str:
 
 
 def _ask(
-    app: Any, method: str, target: str, headers: dict[str, str], body: str | None
+    app: Any, method: str, target: str, headers: dict[str, str], body: Any
 ) -> Answer:
     if isinstance(app, FastAPI):
         with TestClient(app) as client:
@@ -147,6 +161,8 @@ def _curl_options() -> argparse.ArgumentParser:
     parser.add_argument("-H", "--header", action="append", default=[])
     parser.add_argument("-d", "--data")
     parser.add_argument("--json")
+    parser.add_argument("-F", "--form", action="append", default=[])
+    parser.add_argument("-r", "--range")
     parser.add_argument("--data-urlencode", action="append", default=[])
     return parser
 
