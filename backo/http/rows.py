@@ -42,6 +42,7 @@ _TEXT = {"type": "string"}
 _OF_FILES = tuple(
     Parameter(name, "header", _TEXT, what)
     for name, what in {
+        "If-None-Match": "Answer 304 when the content still has this ETag",
         "If-Match": "Answer 412 when the content has another ETag",
         "If-Modified-Since": "Answer 304 when the content is not newer",
         "If-Unmodified-Since": "Answer 412 when the content is newer",
@@ -328,6 +329,8 @@ class _Rows:
         path = Parameter("path", "path", within, "The path of the file", required=True)
         about = ("Accept-Ranges", "Content-Disposition", "ETag", "Last-Modified")
         changing = ("Last-Modified",)
+        # Several ranges have theirs each, in the parts of multipart/byteranges.
+        part = (*about, "Content-Range"), (*changing, "Content-Range")
         return self._row(
             "get_file",
             handlers.file,
@@ -335,10 +338,10 @@ class _Rows:
             method="GET",
             summary=f"Get a file of one item of {self.collection.name}",
             description="The content of a file, or a part of it.",
-            parameters=(self.id, path, self.if_none_match, *_OF_FILES),
+            parameters=(self.id, path, *_OF_FILES),
             success={
                 200: Answer("The content", (), BINARY, about, changing),
-                206: Answer("A part of it", (), BINARY, about, changing),
+                206: Answer("A part of it", (), BINARY, *part),
                 304: Answer("The client has it", (), None, ("ETag",)),
             },
             produces=BINARY,

@@ -30,7 +30,11 @@ def new_form_schema(root: FieldPlan, whole: Schema) -> Schema:
 def form_schema(root: FieldPlan, rest: Schema) -> Schema:
     """A form that sets the files of ``root``; ``rest`` is what ``_json`` may say."""
     files = {path: _part(one) for path, one in given_files(root).items()}
-    fixed = {path: part for path, part in files.items() if "[" not in path}
+    fixed = {path: part for path, part in files.items() if "[" not in path} | {
+        path.removesuffix("[*]"): {"type": "array", "items": part}
+        for path, part in files.items()
+        if path.endswith("[*]") and path.count("[") == 1
+    }
     indexed = {
         f"^{literal(path).replace(literal('[*]'), _INDEX)}$": part
         for path, part in files.items()

@@ -35,6 +35,11 @@ HEADERS: dict[str, Schema] = {
         "required": True,
         "schema": {"type": "string", "const": "bytes"},
     },
+    "Content-Range": {
+        "description": "Which bytes these are, and how many there are in all",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Content-Disposition": {
         "description": "Whether browsers show it, and its name (RFC 6266)",
         "required": True,
@@ -138,7 +143,9 @@ def _answer(answer: Answer) -> Schema:
     if answer.components:
         described["content"] = {answer.media: {"schema": one_of(answer.components)}}
     elif answer.media == BINARY:
-        described["content"] = {BINARY: {"schema": CONTENT}}
+        # Makers of clients know the first, the second is the whole truth.
+        media = ("application/octet-stream", BINARY)
+        described["content"] = {one: {"schema": CONTENT} for one in media}
     elif answer.media is not None:
         described["content"] = {answer.media: {"schema": {"type": "string"}}}
     if answer.links:
@@ -163,7 +170,7 @@ def _link(follow: Follow) -> Schema:
 
 def _problem(status: int) -> Schema:
     described: Schema = {"description": _PROBLEMS[status]}
-    headers = {503: "Retry-After", 401: "WWW-Authenticate"}
+    headers = {503: "Retry-After", 401: "WWW-Authenticate", 416: "Content-Range"}
     if status in headers:
         described["headers"] = {headers[status]: HEADERS[headers[status]]}
     described["content"] = {PROBLEM: {"schema": reference("Problem")}}
