@@ -14,7 +14,7 @@ type Schema = dict[str, Any]
 CONTENT: Schema = {"type": "string", "format": "binary"}
 """The bytes of a file."""
 
-_INDEX = r"\[[0-9]*\]"
+_INDEX = r"\[[0-9]{0,9}\]"
 
 
 def new_form_schema(root: FieldPlan, whole: Schema) -> Schema:

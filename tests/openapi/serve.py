@@ -14,6 +14,7 @@ from examples.bookcase.apps import fastapi_app, flask_app
 from examples.bookcase.model import bookcase
 from examples.bookcase.seed import seed
 from tests.openapi.kitchen import kitchen
+from tests.openapi.shelf import shelf
 
 __all__ = ["OFFICES", "SERVERS"]
 
@@ -47,6 +48,7 @@ def _announce(port: int) -> None:
 OFFICES: Mapping[str, Callable[[Path], Backoffice]] = {
     "bookcase": _seeded_bookcase,
     "kitchen": lambda _folder: kitchen(),
+    "shelf": shelf,
 }
 SERVERS: Mapping[str, Callable[[Backoffice], None]] = {
     "fastapi": _serve_fastapi,

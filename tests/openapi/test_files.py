@@ -11,81 +11,49 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from backo import (
-    Action,
-    Backoffice,
-    Collection,
-    DBSqliteConnector,
-    Dict,
-    File,
-    FileSystemConnector,
-    Int,
-    Item,
-    List,
-    String,
-)
 from tests.files.albums import declared
+from tests.openapi.shelf import shelf
 from tests.serving import serving
 
 USE = r"""
 import sys
 from io import BytesIO
 from shelf_client import Client
-from shelf_client.api.books import (
-    books_create, books_do_shoot, books_get, books_get_file,
+from shelf_client.api.volumes import (
+    volumes_create, volumes_do_shoot, volumes_get, volumes_get_file,
 )
 from shelf_client.models import (
-    Books, BooksCreateForm, BooksCreateFormJson, BooksShootInputForm, Problem,
+    Volumes, VolumesCreateForm, VolumesCreateFormJson, VolumesShootInputForm, Problem,
 )
 from shelf_client.types import File
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 1000
 with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
-    form = BooksCreateForm(
-        field_json=BooksCreateFormJson(title="Nana"),
+    form = VolumesCreateForm(
+        field_json=VolumesCreateFormJson(title="Nana"),
         cover=File(payload=BytesIO(PNG), file_name="nana.png", mime_type="image/png"),
     )
-    made = books_create.sync(client=client, body=form)
-    assert isinstance(made, Books), made
+    made = volumes_create.sync(client=client, body=form)
+    assert isinstance(made, Volumes), made
     assert (made.title, made.cover.filename, made.cover.size) == (
         "Nana", "nana.png", len(PNG),
     )
-    file = books_get_file.sync(made.field_id, "cover", client=client)
+    file = volumes_get_file.sync(made.field_id, "cover", client=client)
     assert isinstance(file, File) and file.payload.read() == PNG, file
-    part = books_get_file.sync(
+    part = volumes_get_file.sync(
         made.field_id, "cover", client=client, range_="bytes=1-3"
     )
     assert isinstance(part, File) and part.payload.read() == b"PNG", part
     photo = File(payload=BytesIO(b"text"), file_name="t", mime_type="text/plain")
-    shot = books_do_shoot.sync_detailed(
-        made.field_id, client=client, body=BooksShootInputForm(photo=photo)
+    shot = volumes_do_shoot.sync_detailed(
+        made.field_id, client=client, body=VolumesShootInputForm(photo=photo)
     )
     assert shot.status_code == 200, shot
-    file = books_get_file.sync(made.field_id, "cover", client=client)
+    file = volumes_get_file.sync(made.field_id, "cover", client=client)
     assert file.payload.read() == b"text", file
-    gone = books_get_file.sync(made.field_id, "pages[0].scan", client=client)
+    gone = volumes_get_file.sync(made.field_id, "pages[0].scan", client=client)
     assert isinstance(gone, Problem) and gone.status == 404, gone
 """
-
-
-def shelf(folder: Path) -> Backoffice:
-    work = FileSystemConnector(path=folder / "files")
-    item = {
-        "title": String(required=True),
-        "cover": File(work=work, mime_types=["image/*", "text/plain"]),
-        "pages": List(Dict({"no": Int(), "scan": File(work=work)})),
-    }
-    store = DBSqliteConnector(path=folder / "books.sqlite", table="books")
-    books = Collection("books", Item(item), store)
-
-    def shoot(action: Any, book: Any) -> None:
-        book.cover = action.photo
-
-    photo = File(work=work, required=True)
-    books.register_action("shoot", Action({"photo": photo}, on_trig=shoot))
-    office = Backoffice("shelf")
-    office.register_collection(books)
-    return office
 
 
 @pytest.mark.parametrize("adapter", ["fastapi", "flask"])

@@ -29,12 +29,15 @@ CASES = [
     ("bookcase", 200, NO_SELECTIONS),
     ("bookcase", 10, ONLY_SELECTIONS),
     ("kitchen", 10, NOT_GENERATED),
+    ("shelf", 25, NO_SELECTIONS),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "examples", "which"), CASES, ids=["bookcase", "selections", "kitchen"]
+    ("name", "examples", "which"),
+    CASES,
+    ids=["bookcase", "selections", "kitchen", "files"],
 )
 def test_schemathesis_finds_nothing(
     name: str, examples: int, which: list[str], tmp_path: Path
@@ -56,7 +59,7 @@ def _schemathesis(
     urls: list[str], name: str, examples: int, which: list[str], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     url, other = urls
-    path = {"bookcase": "bookcase", "kitchen": "kitchen-sink"}[name]
+    path = {"kitchen": "kitchen-sink"}.get(name, name)
     return subprocess.run(
         [sys.executable, "-m", "schemathesis.cli"]
         + ["--config-file", str(HERE / "schemathesis.toml")]
