@@ -10,8 +10,16 @@ import pydantic
 from backo.collection import Collection as ItemCollection
 from backo.connectors.texts import checked_id, encode_document
 from backo.documents import encode, overlay
-from backo.errors import VALUE_ERRORS, BackoError, DBError, Fault
+from backo.errors import (
+    VALUE_ERRORS,
+    BackoError,
+    DBError,
+    Fault,
+    FileError,
+    ValidationError,
+)
 from backo.exchange.rows import Row
+from backo.files.structures import resolved
 from backo.item import Item
 from backo.references.work import unknown_targets
 from backo.schema.faults import faults_of, stricto_faults
@@ -119,11 +127,26 @@ class Checker:
         if before is None and row.sparse:
             given = _without_null(given, self._root)
         values, faults = self._by_model(given, model)
+        values, refused = (values, []) if faults else self._filed(values, before)
+        faults += refused
         after = values if before is None else overlay(before, values, self._root)
         if not faults and self._through_items:
             faults = _tried(lambda: after.update(self._through_item(values, before)))
         after = {**after, "_id": row.document.get("_id")}
-        return values, [*faults, *_storable(after), *self._unknown(before, after)]
+        kept = [] if refused else _storable(after)
+        return values, [*faults, *kept, *self._unknown(before, after)]
+
+    def _filed(
+        self, values: Document, before: Document | None
+    ) -> tuple[Document, list[Fault]]:
+        """``values`` with contents of files staged."""
+        files = self.collection.plan.file_root
+        if files is None:
+            return values, []
+        try:
+            return resolved(values, before, files), []
+        except (FileError, ValidationError) as error:
+            return values, faults_of_failure(error)
 
     def _by_model(
         self, document: Document, model: type[DocumentModel]

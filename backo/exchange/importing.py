@@ -19,6 +19,7 @@ from backo.errors import (
 from backo.exchange.checking import Change, Checker, faults_of_failure
 from backo.exchange.rows import Format, Row, read_rows
 from backo.exchange.writing import restore, write
+from backo.files.contents import staging
 from backo.transaction import unit_of_work
 
 __all__ = ["ImportReport", "Progress", "RowFault", "import_items"]
@@ -134,7 +135,8 @@ class _Import:
         report = ImportReport()
         with closing(self._checker()) as checker:
             for row in rows:
-                change = self._checked(row, checker, report)
+                with staging():
+                    change = self._checked(row, checker, report)
                 if change is not None:
                     _count(change, report)
         return report
@@ -162,7 +164,9 @@ class _Import:
         :raises DBError: the store failed.
         """
         before, kept = report.faulty, ImportReport()
-        with suppress(_Refused), unit_of_work(stores=self._stores()):
+        stores = self._stores()
+        # What the files of the batch hold is discarded if it is not kept.
+        with suppress(_Refused), staging(), unit_of_work(stores=stores):
             for row in batch:
                 change = self._checked(row, checker, report)
                 if change is not None:

@@ -49,9 +49,9 @@ class Staged(Content):
     def __init__(self, plan: FilePlan, structure: Structure) -> None:
         self.plan = plan
         self.structure = structure
-        self._chilled = False
+        self._places = [plan.work]
         self._discard = weakref.finalize(
-            self, _discard, os.getpid(), (plan.work, plan.storage), self.file_id
+            self, _discard, os.getpid(), self._places, self.file_id
         )
         _staged[_key(plan, self.file_id)] = self
         held = _batch.get()
@@ -63,11 +63,13 @@ class Staged(Content):
         """The id of the content."""
         return str(self.structure["file_id"])
 
-    def chill(self) -> None:
-        """Have a copy in the cold storage, if there is one."""
-        if not self._chilled:
-            chill(self.plan, self.structure)
-            self._chilled = True
+    def chill(self, plan: FilePlan) -> None:
+        """Have a copy in the cold storage, if there is one, of the field that is to
+        have it: another one, maybe, than it was given for."""
+        if plan.storage not in self._places:
+            # Known before it is there, so that it is discarded.
+            self._places.append(plan.storage)
+        chill(plan, self.structure)
 
     def keep(self) -> None:
         """A document holds it now: no other may."""

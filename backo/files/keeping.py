@@ -130,7 +130,7 @@ class _FileTransaction(Transaction):
         """
         staged = staged_in(held.plan, held.file_id)
         if staged is not None:
-            staged.chill()
+            staged.chill(held.plan)
         elif not held.plan.inline and not is_there(held.plan, held.file_id):
             raise FileError(f"there is no file {held.file_id!r:.100}", path=held.path)
         else:
