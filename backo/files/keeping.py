@@ -3,7 +3,7 @@ what no document holds any more goes when that is certain."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from backo.connectors.base import DBConnector, Document
@@ -37,12 +37,16 @@ class FileStore(Store):
             return super().create(document)
 
     def save(self, _id: str, document: Document) -> None:
-        with self._keeping(self.connector.get_by_id(_id), document):
+        with self._alone(), self._keeping(self.connector.get_by_id(_id), document):
             super().save(_id, document)
 
     def delete_by_id(self, _id: str) -> bool:
-        with self._keeping(self.connector.get_by_id(_id), None):
+        with self._alone(), self._keeping(self.connector.get_by_id(_id), None):
             return super().delete_by_id(_id)
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Nobody changes what is read inside before it is written."""
+        return unit_of_work(stores=[self.connector])
 
     def _compared(
         self,

@@ -3,6 +3,7 @@
 import base64
 import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,27 @@ def test_an_import_of_what_was_exported(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "there is no file 'unknown'" in done.stderr
     assert covers(tmp_path) == [b"a"]
+
+
+# --- Stores --------------------------------------------------------------------------
+
+
+def test_documents_saved_at_once_leave_no_file_of_each_other(
+    office: Backoffice, warm: FileSystemConnector
+) -> None:
+    nana = office.books.db_handler.get_by_id("nana")
+    covers = []
+    for number in range(8):
+        book = office.books.create({"title": "x", "cover": b"new %d" % number})
+        covers.append(office.books.db_handler.get_by_id(str(book._id))["cover"])
+        office.books.db_handler.delete_by_id(str(book._id))
+    del book
+
+    def save(cover: dict[str, Any]) -> None:
+        office.books.store.save("nana", {**nana, "cover": cover})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, covers))
+    left = office.books.db_handler.get_by_id("nana")["cover"]["file_id"]
+    there = {one.file_id for one in warm.stored()}
+    assert there & {cover["file_id"] for cover in covers} == {left}
