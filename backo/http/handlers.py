@@ -384,7 +384,10 @@ def _validated(
         values = {} if form.json is None else form.json
         if not isinstance(values, dict):
             raise ValidationError([Fault("$", "must be an object", "type")])
-        return _checked(model.document, put_files(values, plan.root, form), plan)
+        # In what is only changed, a List that is not given stays as it is.
+        whole = request.method != "PUT"
+        filled = put_files(values, plan.root, form, whole=whole)
+        return _checked(model.document, filled, plan)
     if b"NaN" in request.body or b"Infinity" in request.body:
         # pydantic reads these as numbers; they are no JSON (RFC 8259, section 6).
         parsed_json(request.body)

@@ -145,24 +145,34 @@ def _plain_name(name: str | None) -> str | None:
     return plain if plain not in ("", ".", "..") else None
 
 
-def put_files(document: Any, root: FieldPlan, form: Form | None) -> Any:
-    """``document``, which is changed, with the files of a form in their fields.
+def put_files(
+    document: Any, root: FieldPlan, form: Form | None, *, whole: bool = True
+) -> Any:
+    """``document``, which is changed, with the files of a form in their fields; unless
+    it is ``whole``, only Lists that it has can have more of them.
 
     :raises ValidationError: there is no place for one.
     """
     for steps, staged in () if form is None else form.files:
-        _put(document, root, steps, staged)
+        _put(document, root, steps, staged, whole=whole)
     return document
 
 
-def _put(document: Any, root: FieldPlan, steps: Steps, staged: Staged) -> None:
+def _put(
+    document: Any, root: FieldPlan, steps: Steps, staged: Staged, *, whole: bool
+) -> None:
     here, field = document, _located(root, steps[:-1]) or root
     for at, step in enumerate(steps[:-1]):
-        here = _below(here, step, [] if not isinstance(steps[at + 1], str) else {})
+        empty: Any = {} if isinstance(steps[at + 1], str) else []
+        if empty == [] and not whole:
+            _require_list(here, step, steps)
+        here = _below(here, step, empty)
     last = steps[-1]
     if isinstance(last, str) and isinstance(here, dict):
         below = field.field(last)
         if below is not None and below.kind is Kind.LIST:
+            if not whole:
+                _require_list(here, last, steps)
             here[last] = [*(here.get(last) or ()), staged]
         else:
             here[last] = staged
@@ -174,6 +184,11 @@ def _put(document: Any, root: FieldPlan, steps: Steps, staged: Staged) -> None:
         else:
             raise _nowhere(steps)
     else:
+        raise _nowhere(steps)
+
+
+def _require_list(here: Any, step: str | int | None, steps: Steps) -> None:
+    if isinstance(here, dict) and not isinstance(here.get(str(step)), list):
         raise _nowhere(steps)
 
 

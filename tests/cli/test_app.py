@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.running import backo, environment
 
-COMMANDS = ["serve", "openapi", "check", "migrate", "export", "import", "demo"]
+COMMANDS = ["serve", "openapi", "check", "files", "migrate", "export", "import", "demo"]
 WITHOUT_TYPER = """
 import sys
 

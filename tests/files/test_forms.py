@@ -101,7 +101,8 @@ def test_json_sets_files_to_text_or_base64(albums: Albums) -> None:
 
 def test_a_form_changes_what_it_names(albums: Albums, album: dict[str, Any]) -> None:
     files = {"pages[0].scan": ("z", b"zz"), "extra[]": (None, b"new")}
-    changed = albums.form("PUT", "/1", files, {"title": "y", "pages": album["pages"]})
+    rest = {"title": "y", "pages": album["pages"], "extra": []}
+    changed = albums.form("PUT", "/1", files, rest)
     assert (changed.status, changed.json["title"]) == (200, "y")
     assert changed.json["cover"] == album["cover"]
     assert changed.json["pages"][0]["no"] == 1
@@ -442,3 +443,13 @@ def test_the_content_of_a_blob_is_never_shown(
     assert albums("PATCH", "/1", copied).errors == {"$.title": "type"}
     guessed = {"op": "test", "path": "/blob/content", "value": content}
     assert albums("PATCH", "/1", guessed).status == 409
+
+
+@pytest.mark.parametrize("path", ["pages[0].scan", "extra", "extra[0]"])
+def test_a_put_of_one_file_does_not_replace_a_whole_list(
+    albums: Albums, album: dict[str, Any], path: str
+) -> None:
+    before = albums.stored()
+    answer = albums.form("PUT", "/1", {path: ("x", b"x")})
+    assert (answer.status, albums.stored()) == (422, before)
+    assert albums("GET", "/1").json["pages"] == album["pages"]
