@@ -2,12 +2,16 @@
 
 A content is *staged*: written under a new id, which no document knows yet, while it is
 read, checked and counted. A unit of work that stores a document with this id keeps it;
-what no unit has kept is discarded when nobody holds it any more.
+what no unit has kept is discarded when nobody holds it any more, with the next upload
+or at the end of the process.
 """
 
+import atexit
 import base64
+import dataclasses
 import itertools
 import os
+import queue
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +31,7 @@ from backo.schema.incoming import Content, Incoming, bytes_of
 
 __all__ = [
     "Staged",
+    "discard_abandoned",
     "fetched",
     "incoming_of",
     "is_there",
@@ -50,9 +55,9 @@ class Staged(Content):
         self.plan = plan
         self.structure = structure
         self._places = [plan.work]
-        self._discard = weakref.finalize(
-            self, _discard, os.getpid(), self._places, self.file_id
-        )
+        left = _Left(os.getpid(), self._places, self.file_id)
+        self._abandon = weakref.finalize(self, _abandoned.put, left)
+        self._abandon.atexit = False
         _staged[_key(plan, self.file_id)] = self
         held = _batch.get()
         if held is not None:
@@ -73,13 +78,38 @@ class Staged(Content):
 
     def keep(self) -> None:
         """A document holds it now: no other may."""
-        self._discard.detach()
+        self._abandon.detach()
         _staged.pop(_key(self.plan, self.file_id), None)
 
     def discard(self) -> None:
         """Remove it, unless a document holds it."""
-        self._discard()
+        self._abandon()
+        discard_abandoned()
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Left:
+    """A content that nobody holds: the process that has written it, and where."""
+
+    process: int
+    places: list[FileConnector | None]
+    file_id: str
+
+    def discard(self) -> None:
+        # A child has a copy of what its parent has staged.
+        if os.getpid() != self.process:
+            return
+        for connector in self.places:
+            if connector is not None:
+                try:
+                    connector.delete(self.file_id)
+                except Exception:  # noqa: BLE001 - a user's connector raises anything
+                    _log.exception("the file %s could not be discarded", self.file_id)
+
+
+_abandoned: queue.SimpleQueue[_Left] = queue.SimpleQueue()
+"""What the garbage collector has found. It may run wherever it likes, also while a
+connector holds a lock that deleting needs: so that waits for a better moment."""
 
 _staged: weakref.WeakValueDictionary[tuple[str, str], Staged]
 _staged = weakref.WeakValueDictionary()
@@ -93,6 +123,7 @@ def staged_in(plan: FilePlan, file_id: str) -> Staged | None:
 
 def staged_ids() -> set[str]:
     """The ids of all that this process has staged."""
+    discard_abandoned()
     return {one.file_id for one in list(_staged.values())}
 
 
@@ -111,20 +142,21 @@ def staging() -> Iterator[None]:
         _batch.reset(token)
         for one in held:
             one.discard()
+        discard_abandoned()
 
 
-def _discard(
-    process: int, connectors: Iterable[FileConnector | None], file_id: str
-) -> None:
-    # A child has a copy of what its parent has staged.
-    if os.getpid() != process:
-        return
-    for connector in connectors:
-        if connector is not None:
-            try:
-                connector.delete(file_id)
-            except Exception:  # noqa: BLE001 - a user's connector raises anything
-                _log.exception("the file %s could not be discarded", file_id)
+def discard_abandoned() -> None:
+    """Remove what has been staged and nobody holds any more."""
+    with suppress(queue.Empty):
+        while True:
+            _abandoned.get_nowait().discard()
+
+
+@atexit.register
+def _discard_all() -> None:
+    for one in list(_staged.values()):
+        one.discard()
+    discard_abandoned()
 
 
 # -- from whatever is given to a staged content ------------------------------------
@@ -189,6 +221,7 @@ def stage(plan: FilePlan, chunks: Iterable[bytes], filename: str | None) -> Stag
     :raises FileError: it is of a type that the field does not take; nothing has been
         written.
     """
+    discard_abandoned()
     source = iter(chunks)
     head, first = b"", []
     while len(head) < HEAD and (chunk := next(source, None)) is not None:

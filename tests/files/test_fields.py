@@ -1,7 +1,6 @@
 """Files as fields, in Python: what they are set to, what is told of them, and their
 life."""
 
-import gc
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from backo import (
     STypeError,
     ValidationError,
 )
+from tests.files.abandoning import let_go
 from tests.files.albums import PNG, stored
 
 
@@ -216,7 +216,7 @@ def test_the_methods_of_a_file(shelf: Shelf) -> None:
     assert list(book.blob.read_chunk()) == [b"12345"]
     kept = str(book.kept.file_id)
     del book
-    gc.collect()
+    let_go()
     assert stored(shelf.work) == {kept}
 
 
@@ -291,7 +291,7 @@ def test_contents_of_what_is_never_saved_go(shelf: Shelf) -> None:
     book.doc = "never"
     assert len(stored(shelf.work) - before) == 1
     del book
-    gc.collect()
+    let_go()
     assert stored(shelf.work) == before
 
 
@@ -304,7 +304,7 @@ def test_files_are_part_of_a_transaction(shelf: Shelf) -> None:
         shelf.books.create({"title": "b", "doc": "other"}).delete()
         raise KeyError
     del book
-    gc.collect()
+    let_go()
     assert stored(shelf.work) == before
     (again,) = shelf.books.select({})
     assert again.doc.get_content() == b"old"

@@ -1,7 +1,6 @@
 """Contents and documents are written together, or neither is, whatever fails."""
 
 import functools
-import gc
 import itertools
 import json
 import logging
@@ -34,6 +33,7 @@ from backo import (
 )
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
+from tests.files.abandoning import let_go
 from tests.files.conftest import SixMethods
 from tests.serving import serving
 
@@ -343,7 +343,7 @@ def test_an_explicit_transaction_that_is_undone(library: Library) -> None:
     office.rollback_transaction(number)
     assert library.state() == before
     del book
-    gc.collect()
+    let_go()
     assert library.orphans() == set()
 
 
@@ -358,7 +358,7 @@ def test_an_explicit_transaction_that_is_kept(library: Library) -> None:
     office.stop_transaction(number)
     assert library.state()["a"]["cover"] == b"third"
     del book
-    gc.collect()
+    let_go()
     assert library.orphans() == set()
 
 
@@ -374,7 +374,7 @@ def test_a_part_of_a_unit_that_is_undone(library: Library) -> None:
             raise KeyError
     assert library.state()["a"]["cover"] == b"outer"
     del book
-    gc.collect()
+    let_go()
     assert library.orphans() == set()
 
 
@@ -388,7 +388,7 @@ def test_copies_have_contents_of_their_own(library: Library) -> None:
     assert copy.cover.get_content() == b"cover"
     assert [one.scan.get_content() for one in copy.pages] == [b"one", b"two"]
     del book, copy
-    gc.collect()
+    let_go()
     assert library.orphans() == set()
 
 

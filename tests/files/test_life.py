@@ -1,7 +1,6 @@
 """Files of items that go with others, and of items that come by imports."""
 
 import base64
-import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -27,6 +26,7 @@ from backo import (
 )
 from tests.cli.programs import put
 from tests.cli.running import backo
+from tests.files.abandoning import let_go
 
 PROGRAM = """
 from backo import (
@@ -84,7 +84,7 @@ def office(
     for title in ("nana", "gervi"):
         values = {"_id": title, "title": title, "author": "zola"}
         made.books.create({**values, "cover": title.encode()})
-    gc.collect()
+    let_go()
     return made
 
 
@@ -111,7 +111,7 @@ def test_a_unit_over_two_stores_that_fails_leaves_all_files(
         office.authors.get_by_id("zola").delete()
         raise KeyError
     del author
-    gc.collect()
+    let_go()
     assert (contents(warm), contents(portraits)) == ([b"gervi", b"nana"], [b"zola"])
     zola = office.authors.get_by_id("zola")
     assert zola.portrait.get_content() == b"zola"
@@ -124,7 +124,7 @@ def test_what_is_refused_leaves_no_file(
     for values in ({"title": "too long"}, {"author": "nobody"}, {"_id": "nana"}):
         with pytest.raises(Exception):  # noqa: B017, PT011 - each of another sort
             office.books.create({**values, "cover": BytesIO(b"refused")})
-    gc.collect()
+    let_go()
     assert contents(warm) == [b"gervi", b"nana"]
 
 

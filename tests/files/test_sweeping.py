@@ -1,6 +1,5 @@
 """Contents that no item has are found and removed; those of items never are."""
 
-import gc
 import os
 import threading
 import time
@@ -29,6 +28,7 @@ from backo import (
     current_user,
 )
 from backo.connectors.memory import DBMemoryConnector
+from tests.files.abandoning import let_go
 from tests.files.conftest import SixMethods
 
 NOW = timedelta(0)
@@ -150,7 +150,7 @@ def test_what_this_process_has_not_stored_yet_is_no_orphan(
     song.save()
     assert song.sound.get_content() == b"another"
     del song
-    gc.collect()
+    let_go()
     assert len(kept(warm)[0]) == 5
 
 
