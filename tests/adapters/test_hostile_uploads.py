@@ -88,11 +88,10 @@ def test_what_is_no_form_leaves_nothing(port: int, tmp_path: Path) -> None:
     assert json.loads(asked(port, "GET", "/office/films")[2])["total"] == 0
 
 
-def test_a_field_that_is_there_twice_has_one_file(port: int, tmp_path: Path) -> None:
-    status, made = upload(port, part("a") + part("b", b"other") + END)
-    assert status == 201
-    assert len(kept(tmp_path)) == 1
-    assert asked(port, "GET", f"/office/films/{made['_id']}/content")[2] == b"other"
+def test_a_field_that_is_there_twice_is_refused(port: int, tmp_path: Path) -> None:
+    status, told = upload(port, part("a") + part("b", b"other") + END)
+    assert (status, told["code"]) == (400, "bad_form")
+    assert kept(tmp_path) == []
 
 
 def test_a_client_that_goes_away_leaves_nothing(port: int, tmp_path: Path) -> None:
