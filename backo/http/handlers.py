@@ -386,7 +386,7 @@ def _validated(
             raise ValidationError([Fault("$", "must be an object", "type")])
         # In what is only changed, a List that is not given stays as it is.
         whole = request.method != "PUT"
-        filled = put_files(values, plan.root, form, whole=whole)
+        filled = put_files(values, plan.root, form, whole=whole, given=True)
         return _checked(model.document, filled, plan)
     if b"NaN" in request.body or b"Infinity" in request.body:
         # pydantic reads these as numbers; they are no JSON (RFC 8259, section 6).

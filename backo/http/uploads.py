@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from pydantic_core import PydanticCustomError
+
 from backo.errors import Fault, FileError, SRightError, ValidationError
 from backo.files.contents import Staged, stage, staging
 from backo.http.messages import Request
 from backo.http.multipart import FormLimits, Part, parts
 from backo.http.problems import BadFormError, BodyTooLargeError, parsed_json
+from backo.schema.checks import given_file
+from backo.schema.incoming import Content
 from backo.schema.plan import FieldPlan, Kind
 
 __all__ = ["JSON_PART", "Form", "Limits", "form_of", "put_files", "taking"]
@@ -96,10 +100,7 @@ def _file(part: Part, root: FieldPlan, taken: Sequence[Steps]) -> tuple[Steps, S
     field, exact = _located(root, steps), _located(root, steps, exact=True)
     if steps in taken and steps[-1] is not None and field is exact:
         raise BadFormError(f"{part.name!r:.100} is there twice")
-    path = "$" + "".join(
-        f".{step}" if isinstance(step, str) else f"[{'' if step is None else step}]"
-        for step in steps
-    )
+    path = _path(steps)
     if field is None or field.file is None or field.unreadable and field.read_only:
         raise ValidationError([Fault(path, "is no file here", "unknown_field")])
     if field.forbidden:
@@ -121,6 +122,13 @@ def _steps(name: str) -> Steps:
     return tuple(
         one.group(1) or (None if one.group(2) is None else int(one.group(2)))
         for one in found
+    )
+
+
+def _path(steps: Steps) -> str:
+    return "$" + "".join(
+        f".{step}" if isinstance(step, str) else f"[{'' if step is None else step}]"
+        for step in steps
     )
 
 
@@ -146,14 +154,22 @@ def _plain_name(name: str | None) -> str | None:
 
 
 def put_files(
-    document: Any, root: FieldPlan, form: Form | None, *, whole: bool = True
+    document: Any,
+    root: FieldPlan,
+    form: Form | None,
+    *,
+    whole: bool = True,
+    given: bool = False,
 ) -> Any:
     """``document``, which is changed, with the files of a form in their fields; unless
-    it is ``whole``, only Lists that it has can have more of them.
+    it is ``whole``, only Lists that it has can have more of them. ``given``: it is what
+    the caller said, and nothing of it may be wrong.
 
     :raises ValidationError: there is no place for one.
     """
     for steps, staged in () if form is None else form.files:
+        if given:
+            _require_file(_held(document, steps), steps)
         _put(document, root, steps, staged, whole=whole)
     return document
 
@@ -173,7 +189,10 @@ def _put(
         if below is not None and below.kind is Kind.LIST:
             if not whole:
                 _require_list(here, last, steps)
-            here[last] = [*(here.get(last) or ()), staged]
+            held = [] if here.get(last) is None else here[last]
+            if not isinstance(held, list):
+                raise _nowhere(steps)
+            here[last] = [*held, staged]
         else:
             here[last] = staged
     elif not isinstance(last, str) and isinstance(here, list):
@@ -185,6 +204,30 @@ def _put(
             raise _nowhere(steps)
     else:
         raise _nowhere(steps)
+
+
+def _held(document: Any, steps: Steps) -> Any:
+    """What stands where a file is to be put; a List of files is none."""
+    here = document
+    for step in steps:
+        if isinstance(step, str) and isinstance(here, dict):
+            here = here.get(step)
+        elif isinstance(step, int) and isinstance(here, list) and step < len(here):
+            here = here[step]
+        else:
+            return None
+    return None if isinstance(here, list | Content) else here
+
+
+def _require_file(value: Any, steps: Steps) -> None:
+    """Whether what is replaced is what a file can be set to: it is not looked at any
+    more."""
+    try:
+        if value is not None:
+            given_file(value)
+    except PydanticCustomError as error:
+        fault = Fault(_path(steps), error.message(), "type")
+        raise ValidationError([fault]) from error
 
 
 def _require_list(here: Any, step: str | int | None, steps: Steps) -> None:

@@ -140,7 +140,7 @@ def value_schema(field: FieldPlan, use: Use) -> Schema:
     if field.transformed and use is not Use.READ:
         field = field.unbounded
     if field.file is not None and use.given:
-        return _given_file(field)
+        return _given_file()
     schema = _BUILDERS[field.kind](field, use)
     own: Schema | None = getattr(type(field.node), "json_schema", None)
     if own is not None:
@@ -152,16 +152,15 @@ def value_schema(field: FieldPlan, use: Use) -> Schema:
     return schema
 
 
-def _given_file(field: FieldPlan) -> Schema:
+def _given_file() -> Schema:
     """What a file is set to: a content, or what is told of a file of the item."""
     told: Schema = {
         "type": "object",
         "description": "A file of the item, as it was answered: it stays, under the "
         "filename that is given. Without file_id, the one that is there.",
         "properties": {
-            child.name: nullable(value_schema(child, Use.READ))
-            for child in field.fields
-            if child.name in FILE_FIELDS
+            name: {"type": ["integer" if name == "size" else "string", "null"]}
+            for name in FILE_FIELDS
         },
         "additionalProperties": False,
     }

@@ -453,3 +453,15 @@ def test_a_put_of_one_file_does_not_replace_a_whole_list(
     answer = albums.form("PUT", "/1", {path: ("x", b"x")})
     assert (answer.status, albums.stored()) == (422, before)
     assert albums("GET", "/1").json["pages"] == album["pages"]
+
+
+def test_what_a_part_replaces_must_be_a_file_too(
+    albums: Albums, album: dict[str, Any]
+) -> None:
+    for said in (1, {"nope": 1}, {"size": "x"}):
+        answer = albums.form("PUT", "/1", {"doc": ("x", b"x")}, {"doc": said})
+        assert answer.errors == {"$.doc": "type"}
+    assert albums.form("PUT", "/1", {"doc": ("x", b"x")}, {"doc": "y"}).status == 200
+    for wrong in ("text", 1, {"no": "list"}):
+        answer = albums.form("PUT", "/1", {"extra": ("x", b"x")}, {"extra": wrong})
+        assert answer.status == 422
