@@ -15,7 +15,7 @@ from backo.errors import (
     FrozenError,
     SSyntaxError,
 )
-from backo.files.fields import read_once, separate, staged_of
+from backo.files.items import read_once, separate, staged_of
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once

@@ -35,6 +35,7 @@ __all__ = [
     "fetched",
     "incoming_of",
     "is_there",
+    "remove",
     "stage",
     "stage_incoming",
     "staged_ids",
@@ -58,7 +59,7 @@ class Staged(Content):
         left = _Left(os.getpid(), self._places, self.file_id)
         self._abandon = weakref.finalize(self, _abandoned.put, left)
         self._abandon.atexit = False
-        _staged[_key(plan, self.file_id)] = self
+        _staged[plan.key(self.file_id)] = self
         held = _batch.get()
         if held is not None:
             held.append(self)
@@ -79,7 +80,7 @@ class Staged(Content):
     def keep(self) -> None:
         """A document holds it now: no other may."""
         self._abandon.detach()
-        _staged.pop(_key(self.plan, self.file_id), None)
+        _staged.pop(self.plan.key(self.file_id), None)
 
     def discard(self) -> None:
         """Remove it, unless a document holds it."""
@@ -97,14 +98,8 @@ class _Left:
 
     def discard(self) -> None:
         # A child has a copy of what its parent has staged.
-        if os.getpid() != self.process:
-            return
-        for connector in self.places:
-            if connector is not None:
-                try:
-                    connector.delete(self.file_id)
-                except Exception:  # noqa: BLE001 - a user's connector raises anything
-                    _log.exception("the file %s could not be discarded", self.file_id)
+        if os.getpid() == self.process:
+            remove(self.file_id, self.places)
 
 
 _abandoned: queue.SimpleQueue[_Left] = queue.SimpleQueue()
@@ -118,17 +113,13 @@ _batch: ContextVar[list[Staged] | None] = ContextVar("backo_staged", default=Non
 
 def staged_in(plan: FilePlan, file_id: str) -> Staged | None:
     """What is staged under this id where ``plan`` keeps contents."""
-    return _staged.get(_key(plan, file_id))
+    return _staged.get(plan.key(file_id))
 
 
 def staged_ids() -> set[str]:
     """The ids of all that this process has staged."""
     discard_abandoned()
     return {one.file_id for one in list(_staged.values())}
-
-
-def _key(plan: FilePlan, file_id: str) -> tuple[str, str]:
-    return ("" if plan.work is None else plan.work.place, file_id)
 
 
 @contextmanager
@@ -308,6 +299,16 @@ def fetched(plan: FilePlan, file_id: str) -> FileConnector:
     if plan.storage is not None and not work.has_file(file_id):
         work.write(file_id, plan.storage.read_chunk(file_id))
     return work
+
+
+def remove(file_id: str, places: Iterable[FileConnector | None]) -> None:
+    """Remove a content wherever it is; what fails is logged, and left to a sweep."""
+    for connector in places:
+        if connector is not None:
+            try:
+                connector.delete(file_id)
+            except Exception:  # noqa: BLE001 - a user's connector raises anything
+                _log.exception("the file %s could not be removed", file_id)
 
 
 def is_there(plan: FilePlan, file_id: str) -> bool:

@@ -18,10 +18,10 @@ from backo.files.contents import (
     stage_incoming,
     staged_in,
 )
+from backo.files.structures import files_of
 from backo.schema._whole import Kept
 from backo.schema.file import FILE_FIELDS, FilePlan
-from backo.schema.incoming import Content, Incoming
-from backo.schema.plan import FieldPlan
+from backo.schema.incoming import Incoming
 from backo.schema.types import Bytes, Datetime, Dict, GenericType, Int, String
 
 __all__ = ["BLOB_SIZE", "BlobFile", "File"]
@@ -265,10 +265,8 @@ class File(Dict):
         if other is self or known["file_id"] is None:
             return known
         if not isinstance(other.__dict__["_held"].get(known["file_id"]), Incoming):
-            same = (
-                other._node_file.work is not None and self._node_file.work is not None
-            )
-            if same and other._node_file.work.place == self._node_file.work.place:
+            theirs, own = other._node_file, self._node_file
+            if not own.inline and theirs.place == own.place:
                 return self._node_described(known)
         return self._node_copied(other.read_content_generator(), known["filename"])
 
@@ -299,12 +297,22 @@ class File(Dict):
         staged = staged_in(plan, file_id)
         if staged is not None:
             return self._node_staged(staged)
-        known = _described_in(self.get_root().__dict__.get("_document"), file_id)
+        known = self._node_item_file(file_id)
         if plan.work is None or not fetched(plan, file_id).has_file(file_id):
             raise FileError(f"there is no file {file_id!r:.100}")
         if known is not None:
             return {key: known.get(key) for key, _ in self._node_fields()}
         return self._node_copied(plan.work.read_chunk(file_id), None)
+
+    def _node_item_file(self, file_id: str) -> Structure | None:
+        """What is told of this file, if it is one of the item as it is stored."""
+        root = self.get_root().__dict__
+        home = root.get("_home")
+        if home is None or home.plan.file_root is None:
+            return None
+        files = files_of(root["_document"], home.plan.file_root)
+        held = files.get(self._node_file.key(file_id))
+        return None if held is None else held.structure
 
     def separate(self) -> None:
         """Have a copy of the content that is there now."""
@@ -423,72 +431,3 @@ def _read(incoming: Incoming) -> bytes:
     if incoming.data is not None:
         return incoming.data
     return b"" if incoming.file is None else incoming.file.read()
-
-
-def _described_in(value: Any, file_id: str) -> Structure | None:
-    """What a document tells of the file with this id, wherever it is in it."""
-    if isinstance(value, list):
-        below: Iterable[Any] = value
-    elif isinstance(value, dict):
-        if value.get("file_id") == file_id and "content_type" in value:
-            return value
-        below = value.values()
-    else:
-        return None
-    found = (_described_in(one, file_id) for one in below)
-    return next((one for one in found if one is not None), None)
-
-
-# -- the files of an Item --------------------------------------------------------------
-
-
-def read_once(values: Structure, files: FieldPlan | None) -> Structure:
-    """``values``, for a new item, with each content that can be read only once such
-    that it can be read again."""
-    if files is None:
-        return values
-    return {
-        key: _again(value, files.field(key)) if files.field(key) else value
-        for key, value in values.items()
-    }
-
-
-def _again(value: Any, field: FieldPlan | None) -> Any:
-    if field is None or isinstance(value, GenericType):
-        return value
-    if field.file is not None:
-        plain = value is None or isinstance(value, (str, bytes, dict, Content))
-        return value if plain else incoming_of(value)
-    if isinstance(value, dict):
-        return read_once(value, field)
-    if field.element is not None and isinstance(value, list):
-        return [_again(one, field.element) for one in value]
-    return value
-
-
-def staged_of(item: Any, files: FieldPlan | None) -> list[Any]:
-    """What is staged for the item's fields, to be held in their place."""
-    nodes = () if files is None else _nodes(item, files)
-    return [held for node in nodes for held in node.__dict__["_held"].values()]
-
-
-def separate(item: Any, files: FieldPlan) -> None:
-    """Have a copy of each content that the item holds twice."""
-    seen: set[tuple[str, str]] = set()
-    for node in _nodes(item, files):
-        file_id, work = node._node_told("file_id"), node._node_file.work
-        key = ("" if work is None else work.place, file_id)
-        if file_id is not None and key in seen:
-            node.separate()
-        seen.add(key)
-
-
-def _nodes(node: Any, field: FieldPlan) -> Iterator[File]:
-    if isinstance(node, File):
-        yield node
-    elif field.element is not None:
-        for one in node.__dict__["_value"] or ():
-            yield from _nodes(one, field.element)
-    else:
-        for child in field.fields:
-            yield from _nodes(node.__dict__[child.name], child)

@@ -10,15 +10,12 @@ from backo.connectors.base import DBConnector, Document
 from backo.connectors.store import Store
 from backo.connectors.transactions import Transaction
 from backo.errors import FileError
-from backo.files.contents import Staged, chill, is_there, staged_in
+from backo.files.contents import Staged, chill, is_there, remove, staged_in
 from backo.files.structures import Held, files_of
-from backo.log import log_system
 from backo.schema.plan import FieldPlan
 from backo.transaction import Unit, current_unit, unit_of_work
 
 __all__ = ["FileStore"]
-
-_log = log_system.get_or_create_logger("files")
 
 
 class FileStore(Store):
@@ -156,7 +153,8 @@ class _FileTransaction(Transaction):
         # What is taken out in one place may be put in at another.
         for fate in {one.held.key: one for one in self._fates}.values():
             if not fate.stays:
-                _remove(fate.held)
+                plan = fate.held.plan
+                remove(fate.held.file_id, (plan.work, plan.storage))
             elif fate.staged is not None:
                 fate.staged.keep()
 
@@ -170,12 +168,3 @@ class _FileTransaction(Transaction):
             for fate in self._fates:
                 if fate.staged is not None:
                     fate.staged.keep()
-
-
-def _remove(held: Held) -> None:
-    for connector in (held.plan.work, held.plan.storage):
-        if connector is not None:
-            try:
-                connector.delete(held.file_id)
-            except Exception:  # noqa: BLE001 - a user's connector raises anything
-                _log.exception("the file %s could not be removed", held.file_id)

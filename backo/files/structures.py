@@ -34,7 +34,7 @@ class Held:
     @property
     def key(self) -> Key:
         """What two files have in common that have one content."""
-        return ("" if self.plan.work is None else self.plan.work.place, self.file_id)
+        return self.plan.key(self.file_id)
 
 
 def files_of(document: Document | None, files: FieldPlan) -> dict[Key, Held]:
@@ -131,14 +131,10 @@ class _Resolver:
             return None
         name = value.get("filename", held.structure.get("filename"))
         name = name.value if isinstance(name, Kept) else name
-        if _place(held.plan) != _place(plan):
+        if held.plan.place != plan.place:
             copy = stage(plan, _content(held), name)
             return dict(copy.structure)
         return {**held.structure, "filename": name}
-
-
-def _place(plan: FilePlan) -> str | None:
-    return None if plan.work is None else str(plan.work.place)
 
 
 def _content(held: Held) -> Iterator[bytes]:

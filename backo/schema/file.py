@@ -34,6 +34,15 @@ class FilePlan:
         """Whether contents are kept in the document itself."""
         return self.work is None
 
+    @property
+    def place(self) -> str:
+        """Where contents live, as connectors name it; empty: in the document itself."""
+        return "" if self.work is None else str(self.work.place)
+
+    def key(self, file_id: str) -> tuple[str, str]:
+        """What two files have in common that have one content."""
+        return self.place, file_id
+
 
 def allows(mime_types: tuple[str, ...], content_type: str) -> bool:
     """Whether a media type is one of ``mime_types``, or in a range of them."""

@@ -1,0 +1,66 @@
+"""The files of a whole Item, field by field."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from backo.files.contents import Staged, incoming_of
+from backo.files.fields import File
+from backo.schema.incoming import Content, Incoming
+from backo.schema.plan import FieldPlan
+from backo.schema.types import GenericType
+
+__all__ = ["read_once", "separate", "staged_of"]
+
+type Values = dict[str, Any]
+
+
+def read_once(values: Values, files: FieldPlan | None) -> Values:
+    """``values``, for a new item, with each content that can be read only once such
+    that it can be read again."""
+    if files is None:
+        return values
+    return {
+        key: _again(value, files.field(key)) if files.field(key) else value
+        for key, value in values.items()
+    }
+
+
+def _again(value: Any, field: FieldPlan | None) -> Any:
+    if field is None or isinstance(value, GenericType):
+        return value
+    if field.file is not None:
+        plain = value is None or isinstance(value, (str, bytes, dict, Content))
+        return value if plain else incoming_of(value)
+    if isinstance(value, dict):
+        return read_once(value, field)
+    if field.element is not None and isinstance(value, list):
+        return [_again(one, field.element) for one in value]
+    return value
+
+
+def staged_of(item: Any, files: FieldPlan | None) -> list[Staged | Incoming]:
+    """What is staged for the item's fields, to be held in their place."""
+    nodes = () if files is None else _nodes(item, files)
+    return [held for node in nodes for held in node.__dict__["_held"].values()]
+
+
+def separate(item: Any, files: FieldPlan) -> None:
+    """Have a copy of each content that the item holds twice."""
+    seen: set[tuple[str, str]] = set()
+    for node in _nodes(item, files):
+        if node.has_file():
+            key = node._node_file.key(node._node_told("file_id"))
+            if key in seen:
+                node.separate()
+            seen.add(key)
+
+
+def _nodes(node: Any, field: FieldPlan) -> Iterator[File]:
+    if isinstance(node, File):
+        yield node
+    elif field.element is not None:
+        for one in node.__dict__["_value"] or ():
+            yield from _nodes(one, field.element)
+    else:
+        for child in field.fields:
+            yield from _nodes(node.__dict__[child.name], child)
