@@ -12,12 +12,14 @@ from backo import (
     Backoffice,
     Collection,
     DBSqliteConnector,
+    Dict,
     File,
     FileSystemConnector,
     GenericMetaDataHandler,
     Item,
     String,
 )
+from backo.connectors.memory import DBMemoryConnector
 from tests.files.abandoning import let_go
 
 
@@ -103,3 +105,21 @@ def test_copies_share_no_content(books: Collection, store: FileSystemConnector) 
     book.delete()
     assert other.cover.get_content() == b"text"
     assert contents(store) == {str(other.cover.file_id)}
+
+
+def test_a_dict_that_looks_like_a_file_is_none(store: FileSystemConnector) -> None:
+    told = Dict({"file_id": String(), "content_type": String()})
+    office = Backoffice("office")
+    item = Item({"cover": File(work=store), "told": told})
+    office.register_collection(Collection("books", item, DBMemoryConnector()))
+    one = office.books.create({"cover": "content"})
+    file_id = str(one["cover"]["file_id"])
+    lying = {"file_id": file_id, "content_type": "text/html"}
+    _id = str(office.books.create({"told": lying})["_id"])
+    other = office.books.get_by_id(_id)
+    other.cover = {"file_id": file_id}
+    other.save()
+    found = office.books.get_by_id(_id).cover
+    assert found.get_content() == b"content"
+    assert found.file_id != file_id
+    assert found.content_type == "text/plain"
