@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backo.action import Registered
 from backo.collection import Collection
@@ -29,10 +29,8 @@ from backo.http.parameters import (
 from backo.references.expanding import expandable
 from backo.schema.jsonschema import literal
 from backo.schema.models import component_name, shown_component
+from backo.schema.plan import FieldPlan, ItemPlan
 from backo.selection import ALL, Selection
-
-if TYPE_CHECKING:
-    from backo.schema.plan import ItemPlan
 
 __all__ = ["collection_rows"]
 
@@ -249,8 +247,7 @@ class _Rows:
         )
 
     def _act(self, action: Registered) -> Endpoint:
-        name, files = action.name, given_files(action.plan.root)
-        form = {FORM: f"{action.component}InputForm"} if files else {}
+        name, component = action.name, f"{action.component}Input"
         return self._row(
             f"do_{name}",
             partial(handlers.act, name),
@@ -259,8 +256,7 @@ class _Rows:
             summary=f"{name} on one item of {self.collection.name}",
             description=action.plan.root.description or f"Do {name} to an item.",
             parameters=(self.id, self.if_match),
-            consumes={JSON: f"{action.component}Input", **form},
-            encodings=encodings(action.plan.root),
+            **_body(action.plan.root, {JSON: component}, f"{component}Form"),
             body_required=not action.takes_nothing,
             check=partial(handlers.check_input, name, self.collection)
             if action.open
@@ -284,11 +280,7 @@ class _Rows:
             summary=f"Create an item in {self.collection.name}",
             description="Store a new item. Fields left out get their defaults.",
             parameters=self.view,
-            consumes={
-                JSON: f"{self.component}Create",
-                **self._form(f"{self.component}CreateForm"),
-            },
-            encodings=encodings(self.plan.root),
+            **self._item_body("Create"),
             check=self._checked(handlers.check_new),
             success=self._stored(201, "The new item", "Location"),
             problems=(400, 403, 406, 409, 413, 415, 422),
@@ -315,9 +307,13 @@ class _Rows:
             problems=(400, 404, 406),
         )
 
-    def _form(self, component: str) -> Mapping[str, str]:
-        """What besides JSON is taken where there are files to be set."""
-        return {FORM: component} if given_files(self.plan.root) else {}
+    def _item_body(
+        self, verb: str, others: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What a write of an item takes; ``others``: besides JSON, by media types."""
+        taken = {**(others or {}), JSON: verb}
+        consumes = {media: f"{self.component}{end}" for media, end in taken.items()}
+        return _body(self.plan.root, consumes, f"{self.component}{verb}Form")
 
     def _file(self) -> Endpoint:
         where = file_paths(self.plan.shown_root)
@@ -357,11 +353,7 @@ class _Rows:
             summary=f"Change one item of {self.collection.name}",
             description="Change the fields that are given; the others stay the same.",
             parameters=(self.id, self.if_match, *self.view),
-            consumes={
-                JSON: f"{self.component}Update",
-                **self._form(f"{self.component}UpdateForm"),
-            },
-            encodings=encodings(self.plan.root),
+            **self._item_body("Update"),
             check=self._checked(handlers.check_changes),
             success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
@@ -378,13 +370,7 @@ class _Rows:
             "list of them) or by JSON Merge Patch (RFC 7396). All of a patch is "
             "applied, or none of it.",
             parameters=(self.id, self.if_match, *self.view),
-            consumes={
-                JSON_PATCH: f"{self.component}Patch",
-                MERGE_PATCH: f"{self.component}Update",
-                JSON: f"{self.component}Patch",
-                **self._form(f"{self.component}PatchForm"),
-            },
-            encodings=encodings(self.plan.root),
+            **self._item_body("Patch", {JSON_PATCH: "Patch", MERGE_PATCH: "Update"}),
             success=self._stored(200, "The changed item"),
             problems=(400, 403, 404, 406, 409, 412, 413, 415, 422),
         )
@@ -430,3 +416,10 @@ class _Rows:
             success={200: Answer("The meta structure", ("CollectionMeta",))},
             problems=(400, 406, 413, 415, 422),
         )
+
+
+def _body(root: FieldPlan, consumes: Mapping[str, str], form: str) -> dict[str, Any]:
+    """What an operation takes: a form too, where there are files to be set."""
+    if not given_files(root):
+        return {"consumes": consumes}
+    return {"consumes": {**consumes, FORM: form}, "encodings": encodings(root)}

@@ -97,8 +97,11 @@ def _bounded(part: Part, most: int) -> bytes:
 
 def _file(part: Part, root: FieldPlan, taken: Sequence[Steps]) -> tuple[Steps, Staged]:
     steps = _steps(part.name)
-    field, exact = _located(root, steps), _located(root, steps, exact=True)
-    if steps in taken and steps[-1] is not None and field is exact:
+    field = _located(root, steps)
+    if field is not None and field.kind is Kind.LIST:
+        # Under the name of a List of files: one more of them.
+        field = field.element
+    elif steps in taken and steps[-1] is not None:
         raise BadFormError(f"{part.name!r:.100} is there twice")
     path = _path(steps)
     if field is None or field.file is None or field.unreadable and field.read_only:
@@ -132,16 +135,12 @@ def _path(steps: Steps) -> str:
     )
 
 
-def _located(root: FieldPlan, steps: Steps, *, exact: bool = False) -> FieldPlan | None:
-    """The field of a file there; unless ``exact``, under the name of a List of files
-    too, for one more of them."""
+def _located(root: FieldPlan, steps: Steps) -> FieldPlan | None:
     here: FieldPlan | None = root
     for step in steps:
         if here is None:
             return None
         here = here.field(step) if isinstance(step, str) else here.element
-    if here is not None and here.kind is Kind.LIST and not exact:
-        return here.element
     return here
 
 
