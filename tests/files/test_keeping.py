@@ -1,6 +1,5 @@
 """Contents and documents are written together, or neither is, whatever fails."""
 
-import functools
 import itertools
 import json
 import logging
@@ -20,7 +19,6 @@ from backo import (
     BlobFile,
     Collection,
     DBConnector,
-    DBError,
     DBSqliteConnector,
     DBYmlConnector,
     Dict,
@@ -33,6 +31,7 @@ from backo import (
 )
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
+from backo.connectors.testing.failing import Failing
 from tests.files.abandoning import let_go
 from tests.files.conftest import SixMethods
 from tests.serving import serving
@@ -133,49 +132,16 @@ def ids_in(store: FileConnector) -> list[str]:
     return [one.file_id for one in store.stored()]
 
 
-class Faults:
-    """Makes one call of a connector fail, before or after it took effect."""
-
-    def __init__(self, number: int, *, after: bool) -> None:
-        self.number, self.after = number, after
-        self.calls: list[str] = []
-        self.failed = ""
+class Faults(Failing):
+    """Makes one call of a library's connectors fail."""
 
     @contextmanager
     def __call__(self, library: Library) -> Iterator[None]:
         with ExitStack() as patched:
-            patched.enter_context(self._in(library.store, OF_DOCUMENTS))
+            patched.enter_context(self.within(library.store, *OF_DOCUMENTS))
             for store in library.files:
-                patched.enter_context(self._in(store, OF_FILES))
+                patched.enter_context(self.within(store, *OF_FILES))
             yield
-
-    @contextmanager
-    def _in(self, connector: Any, names: tuple[str, ...]) -> Iterator[None]:
-        own = {name: connector.__dict__.get(name) for name in names}
-        for name in names:
-            method = getattr(connector, name)
-            connector.__dict__[name] = functools.partial(self._call, method, name)
-        try:
-            yield
-        finally:
-            for name, one in own.items():
-                if one is None:
-                    del connector.__dict__[name]
-                else:
-                    connector.__dict__[name] = one
-
-    def _call(self, method: Any, name: str, *args: Any, **options: Any) -> Any:
-        self.calls.append(name)
-        failing = len(self.calls) == self.number
-        if failing:
-            self.failed = name
-        if failing and not self.after:
-            raise DBError("injected")
-        try:
-            return method(*args, **options)
-        finally:
-            if failing:
-                raise DBError("injected")
 
 
 def made(stores: str, path: Path) -> Library:

@@ -1,15 +1,14 @@
 """Checks of units of work: all that is written in one is kept, or none of it."""
 
-import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
 
 from backo.connectors.base import DBConnector, Document, Query
 from backo.connectors.store import Store
 from backo.connectors.testing.documents import book
 from backo.connectors.testing.expecting import all_agree, equal, expect, refused
+from backo.connectors.testing.failing import Failing
 from backo.connectors.testing.making import Checks, Make, at_once, fill, ids
 from backo.errors import DBError, DuplicateIdError, NotFoundError
 from backo.transaction import tried_again, unit_of_work
@@ -194,52 +193,13 @@ def units_of_threads_lose_nothing(make: Make) -> None:
 # -- failures ----------------------------------------------------------------------
 
 
-class _Failing:
-    """Makes one call of a connector fail, before or after it took effect."""
-
-    def __init__(self, number: int, *, after: bool) -> None:
-        self.number = number
-        self.after = after
-        self.calls: list[str] = []
-        self.failed: str | None = None
-
-    @contextmanager
-    def __call__(self, connector: DBConnector) -> Iterator[None]:
-        held = {name: connector.__dict__.get(name) for name in _METHODS}
-        for name in _METHODS:
-            method = getattr(connector, name)
-            connector.__dict__[name] = functools.partial(self._call, method, name)
-        try:
-            yield
-        finally:
-            for name, own in held.items():
-                if own is None:
-                    del connector.__dict__[name]
-                else:
-                    connector.__dict__[name] = own
-
-    def _call(self, method: Any, name: str, *args: Any) -> Any:
-        self.calls.append(name)
-        # A connector may call itself.
-        failing = len(self.calls) == self.number
-        if failing:
-            self.failed = name
-        if failing and not self.after:
-            raise DBError("injected")
-        try:
-            return method(*args)
-        finally:
-            if failing:
-                raise DBError("injected")
-
-
 def _fails_at_every_call(make: Make, *, after: bool) -> None:
     connector, one, other = _begun(make)
     before, number, done = _contents(connector), 0, False
     while not done:
         number += 1
-        failing = _Failing(number, after=after)
-        with failing(connector):
+        failing = Failing(number, after=after)
+        with failing.within(connector, *_METHODS):
             done = _unit(connector, one, other)
         lost = after and connector.makes_ids and failing.failed == "create"
         if not done and not lost:
