@@ -1,12 +1,9 @@
 """A client that openapi-python-client makes works against a running server."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from examples.bookcase.model import bookcase
+from tests.openapi.generating import generate, use
 from tests.openapi.running import running
 
 USE = """
@@ -46,23 +43,6 @@ with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
 
 
 def test_a_generated_client_creates_lists_reads_and_deletes(tmp_path: Path) -> None:
-    _generate(tmp_path)
+    client = generate(bookcase(tmp_path), tmp_path)
     with running("fastapi", "bookcase", tmp_path) as url:
-        command = [sys.executable, "-c", USE, url]
-        subprocess.run(command, cwd=tmp_path / "client", check=True)
-
-
-def _generate(folder: Path) -> None:
-    document = folder / "bookcase.json"
-    document.write_text(json.dumps(bookcase(folder).get_openapi()))
-    said = subprocess.run(
-        [sys.executable, "-m", "openapi_python_client", "generate"]
-        + ["--path", str(document), "--output-path", str(folder / "client")],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ
-        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )
-    words = (said.stdout + said.stderr).lower()
-    assert "warning" not in words and "error" not in words, words
+        use(client, USE, url)

@@ -1,10 +1,6 @@
 """What the document says of files, and a client made of it that sends and fetches
 some."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.files.albums import declared
+from tests.openapi.generating import generate, use
 from tests.openapi.shelf import shelf
 from tests.serving import serving
 
@@ -61,22 +58,9 @@ def test_a_generated_client_sends_and_fetches_files(
     tmp_path: Path, adapter: str
 ) -> None:
     office = shelf(tmp_path)
-    document = tmp_path / "shelf.json"
-    document.write_text(json.dumps(office.get_openapi()))
-    said = subprocess.run(
-        [sys.executable, "-m", "openapi_python_client", "generate"]
-        + ["--path", str(document), "--output-path", str(tmp_path / "client")],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ
-        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )
-    words = (said.stdout + said.stderr).lower()
-    assert "warning" not in words and "error" not in words, words
+    client = generate(office, tmp_path)
     with serving(office, adapter) as port:
-        command = [sys.executable, "-c", USE, f"http://127.0.0.1:{port}"]
-        subprocess.run(command, cwd=tmp_path / "client", check=True)
+        use(client, USE, f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture
