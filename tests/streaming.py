@@ -1,8 +1,8 @@
 """Operations that only take and give streams, behind both frameworks: what they do is
 told, and nothing is stored.
 
-``python -m tests.streaming fastapi`` serves them, and prints the port; with a folder,
-it serves items whose files are kept there.
+``python -m tests.streaming fastapi FOLDER`` serves items whose files are kept in a
+folder, and prints the port.
 """
 
 import hashlib
@@ -14,10 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from flask import Flask
-from werkzeug.serving import make_server
 
 from backo import Backoffice, Collection, File, FileSystemConnector, Item
 from backo.adapters import fastapi as fastapi_adapter
@@ -224,20 +222,12 @@ def filmed(folder: str) -> Backoffice:
     return made
 
 
-def main(adapter: str, folder: str | None = None) -> None:
+def main(adapter: str, folder: str) -> None:
     """Serve until the process is killed."""
     listening = socket.create_server(("127.0.0.1", 0))
     print(json.dumps(listening.getsockname()[1]), flush=True)  # noqa: T201 - its answer
     module = flask_adapter if adapter == "flask" else fastapi_adapter
-    if folder is not None:
-        module.server(filmed(folder), listening)()
-    elif adapter == "flask":
-        port, fd = listening.getsockname()[1], listening.fileno()
-        app = Streaming().flask()
-        make_server("127.0.0.1", port, app, threaded=True, fd=fd).serve_forever()
-    else:
-        config = uvicorn.Config(Streaming().fastapi(), log_level="error")
-        uvicorn.Server(config).run(sockets=[listening])
+    module.server(filmed(folder), listening)()
 
 
 if __name__ == "__main__":
