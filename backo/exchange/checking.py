@@ -18,6 +18,7 @@ from backo.errors import (
     FileError,
     ValidationError,
 )
+from backo.exchange.owners import Owners
 from backo.exchange.rows import Row
 from backo.files.structures import resolved
 from backo.item import Item
@@ -59,14 +60,16 @@ class Checker:
         self.restore = restore
         self.update = update
         self._seen = _Seen()
+        self._owners = Owners(collection)
         plan = collection.plan
         self._root = plan.root
         self._through_items = not plan.write_static
         self._model = stored_model(plan) if restore else collection.models.create
 
     def close(self) -> None:
-        """Forget which ids there were."""
+        """Forget which ids and files there were."""
         self._seen.close()
+        self._owners.close()
 
     def check(self, row: Row) -> tuple[Change, list[Fault]]:
         """What the row asks for, and every fault that forbids it."""
@@ -116,7 +119,7 @@ class Checker:
         faults = _storable(document) or self._by_model(document, self._model)[1]
         if not faults and self._through_items:
             faults = _tried(lambda: self._as_stored(document).check_stored())
-        return document, faults
+        return document, faults or self._owners.claim(document)
 
     def _partial(
         self, row: Row, before: Document | None

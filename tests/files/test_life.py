@@ -189,6 +189,27 @@ def test_an_import_of_what_was_exported(tmp_path: Path) -> None:
     assert covers(tmp_path) == [b"a"]
 
 
+def test_no_content_is_restored_for_two_items(tmp_path: Path) -> None:
+    put(tmp_path, main=PROGRAM)
+    ask, file = ("main:office", "books"), tmp_path / "books.jsonl"
+    first = {"_id": "a", "title": "a", "cover": inline(b"a"), "s": "small"}
+    backo(tmp_path, "import", *ask, rows(tmp_path, first))
+    assert backo(tmp_path, "export", *ask, "--output", file).returncode == 0
+    (exported,) = map(json.loads, file.read_text().splitlines())
+    other = rows(tmp_path, {**exported, "_id": "b"})
+    for options in ((), ("--partial",)):
+        done = backo(tmp_path, "import", *ask, other, "--restore", *options)
+        assert done.returncode == 1
+        assert "$.cover  is a file of the item 'a'" in done.stderr
+    DBSqliteConnector(path=tmp_path / "office.sqlite", table="books").drop()
+    both = rows(tmp_path, exported, {**exported, "_id": "b"})
+    done = backo(tmp_path, "import", *ask, both, "--restore")
+    assert done.returncode == 1
+    assert "$.cover  is a file of the item 'a'" in done.stderr
+    done = backo(tmp_path, "import", *ask, other, "--restore")
+    assert (done.returncode, covers(tmp_path)) == (0, [b"a"]), done.stderr
+
+
 # --- Stores --------------------------------------------------------------------------
 
 
