@@ -30,7 +30,10 @@ HOLDS = timedelta(hours=1)
 """How long a token is good."""
 LARGEST = 4096
 """Bytes that a login may have."""
-PUBLIC = ["media_list", "media_get", "media_select_on_shelf", "_docs", "_openapi"]
+PUBLIC = [
+    *("media_list", "media_get", "media_get_file", "media_select_on_shelf"),
+    *("_docs", "_openapi"),
+]
 """What visitors may ask for; see the ids of the operations in the document."""
 SHORTEST = 32
 """Bytes that the secret must have (RFC 7518, section 3.2)."""

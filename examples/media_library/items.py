@@ -7,6 +7,8 @@ from backo import (
     Datetime,
     DeleteStrategy,
     Dict,
+    File,
+    FileConnector,
     FillStrategy,
     Float,
     Int,
@@ -19,11 +21,25 @@ from backo import (
 )
 from examples.media_library import rights
 
-__all__ = ["CONDITIONS", "KINDS", "ROLES", "loan", "medium", "reservation", "user"]
+__all__ = [
+    "CONDITIONS",
+    "KINDS",
+    "LARGEST_COVER",
+    "ROLES",
+    "cover",
+    "loan",
+    "medium",
+    "reservation",
+    "user",
+]
 
 ROLES = [rights.MEMBER, rights.STAFF, rights.ADMIN]
 KINDS = ["book", "film", "record"]
 CONDITIONS = ["new", "good", "worn", "damaged"]
+# Not SVG, which can have scripts in it.
+IMAGES = ["image/png", "image/jpeg", "image/webp", "image/gif"]
+LARGEST_COVER = 2 * 1024 * 1024
+"""Bytes that a cover may have."""
 
 staff_only: dict[str, Any] = {
     "can_read": rights.is_staff,
@@ -244,6 +260,20 @@ medium = Item(
     meta_data_handler=made_by,
     description="A book, a film or a record",
 )
+
+
+def cover(kept: FileConnector) -> File:
+    """The field of a medium's cover.
+
+    :param kept: where covers are kept.
+    """
+    return File(
+        work=kept,
+        mime_types=IMAGES,
+        max_size=LARGEST_COVER,
+        description="What it looks like",
+    )
+
 
 loan = Item(
     {

@@ -10,6 +10,7 @@ from backo import (
     Collection,
     Datetime,
     DBSqliteConnector,
+    FileSystemConnector,
     Int,
     Ref,
     Selection,
@@ -17,7 +18,7 @@ from backo import (
 )
 from examples.media_library import rights
 from examples.media_library.desk import Desk, mine, over_time
-from examples.media_library.items import loan, medium, reservation, user
+from examples.media_library.items import cover, loan, medium, reservation, user
 
 __all__ = ["media_library"]
 
@@ -26,7 +27,7 @@ NOTHING: dict[str, Any] = {"_id": ("$in", [])}
 
 
 def media_library(folder: Path) -> Backoffice:
-    """The media library whose data is in one SQLite file in ``folder``."""
+    """The media library whose data is in ``folder``: an SQLite file, and covers."""
     office = Backoffice(
         "media_library",
         info={
@@ -73,7 +74,7 @@ def _users(folder: Path) -> Collection:
 
 
 def _media(folder: Path) -> Collection:
-    return Collection(
+    media = Collection(
         "media",
         medium,
         _Store(folder, "media", ["$.title", "$.year"]),
@@ -83,6 +84,9 @@ def _media(folder: Path) -> Collection:
         refuse_filter=_unseen_media,
         description="All that can be borrowed",
     )
+    covers = FileSystemConnector(path=folder / "covers")
+    media.model.add_to_model("cover", cover(covers))
+    return media
 
 
 def _unseen_media() -> dict[str, Any]:

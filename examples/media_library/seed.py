@@ -1,6 +1,7 @@
 """Fills a media library for trying things out: people, media, and what they have lent.
 
-The titles are real; the people, their passwords and what the library paid are not.
+The titles are real; the covers, the people, their passwords and what the library paid
+are not.
 """
 
 import csv
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backo import Backoffice, Collection, DuplicateIdError, current_user
+from examples.media_library.covers import drawn
 from examples.media_library.desk import DAYS, now
 from examples.media_library.passwords import hashed
 from examples.media_library.rights import ADMIN, MEMBER, STAFF
@@ -115,6 +117,7 @@ def _medium(row: dict[str, str], barcode: int) -> Row:
             _copy(row["kind"], barcode + number) for number in range(int(row["copies"]))
         ],
         "in_processing": row["id"] == IN_PROCESSING,
+        "cover": drawn(row["cover"]) if row["cover"] else None,
         "internal": {
             "shelf_mark": f"{row['kind'][0].upper()}-{row['year']}",
             "supplier": {"name": "Lüders & Sons", "discount": 0.15},

@@ -11,7 +11,7 @@ from backo.http.messages import JSON
 from examples.media_library.apps import fastapi_app, flask_app
 from examples.media_library.seed import PASSWORDS
 
-__all__ = ["ADAPTERS", "Answer", "Ask", "asking", "log_in"]
+__all__ = ["ADAPTERS", "Answer", "Ask", "asking", "content", "log_in"]
 
 ADAPTERS = ("fastapi", "flask")
 
@@ -49,9 +49,7 @@ def asking(adapter: str) -> Iterator[Ask]:
             media: str = JSON,
         ) -> Answer:
             headers = _headers(token, media)
-            given = client.request(
-                method, path, content=_content(body), headers=headers
-            )
+            given = client.request(method, path, content=content(body), headers=headers)
             return Answer(given.status_code, dict(given.headers), given.content)
 
         yield ask
@@ -68,13 +66,14 @@ def _by_flask() -> Ask:
         media: str = JSON,
     ) -> Answer:
         headers = _headers(token, media)
-        given = client.open(path, method=method, data=_content(body), headers=headers)
+        given = client.open(path, method=method, data=content(body), headers=headers)
         return Answer(given.status_code, dict(given.headers), given.data)
 
     return ask
 
 
-def _content(body: Any) -> bytes:
+def content(body: Any) -> bytes:
+    """The bytes that are sent of a body."""
     if isinstance(body, bytes):
         return body
     return b"" if body is None else json.dumps(body).encode()

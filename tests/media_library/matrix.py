@@ -1,8 +1,8 @@
 """A running media library, and what is found to be wrong with it, cell by cell."""
 
 import asyncio
+import base64
 import dataclasses
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,17 @@ from backo.http.messages import JSON
 from benchmarks.asgi import Call, messages_of
 from examples.media_library.apps import fastapi_app
 from examples.media_library.model import media_library
-from tests.media_library.asking import Answer, Ask, asking
+from tests.media_library.asking import Answer, Ask, asking, content
 from tests.media_library.oracle import COLLECTIONS, ROLES
-from tests.media_library.stocked import Stock, password, restore, stock, stored
+from tests.media_library.rules import Field
+from tests.media_library.stocked import (
+    CONTENTS,
+    Stock,
+    password,
+    restore,
+    stock,
+    stored,
+)
 
 __all__ = [
     "Cells",
@@ -31,6 +39,7 @@ __all__ = [
     "told",
     "unmade",
     "verdict",
+    "written",
 ]
 
 type Document = dict[str, Any]
@@ -99,8 +108,7 @@ def _asking(adapter: str) -> Iterator[Ask]:
         ) -> Answer:
             bare, _, query = path.partition("?")
             bearer = () if token is None else (("authorization", f"Bearer {token}"),)
-            sent = b"" if body is None else json.dumps(body).encode()
-            request = Call(method, bare, query, sent, media, bearer)
+            request = Call(method, bare, query, content(body), media, bearer)
             return Answer(*_parts(runner.run(messages_of(app, request))))
 
         yield ask_directly
@@ -201,6 +209,38 @@ def merged(held: Any, body: Any) -> Any:
         return body
     changed = {name: merged(held.get(name), one) for name, one in body.items()}
     return {**held, **changed}
+
+
+def written(before: Stock, name: str, _id: str, body: Any, present: Stock) -> Stock:
+    """What is stored after a body was written; ids and dates of new files are those
+    that are stored at present."""
+    item = merged(before[name][_id], body)
+    after = {**before, name: {**before[name], _id: item}}
+    for path in COLLECTIONS[name].files():
+        if path in body:
+            held, found = before[name][_id][path], present[name][_id][path]
+            item[path] = _filed(held, body[path], found, COLLECTIONS[name].fields[path])
+            after[CONTENTS] = _kept(before[CONTENTS], held, body[path], item[path])
+    return after
+
+
+def _filed(held: Any, given: Any, found: Document, field: Field) -> Any:
+    """What is told of a file: a text is another content, and of what a dict says only
+    the name is believed."""
+    if isinstance(given, str):
+        made = {key: found[key] for key in ("file_id", "modified")}
+        return {**(field.told or {}), **made}
+    return {**held, "filename": given.get("filename", held["filename"])}
+
+
+def _kept(contents: Any, held: Any, given: Any, told_of: Document) -> Any:
+    if not isinstance(given, str):
+        return contents
+    old = held["file_id"] if held else None
+    assert told_of["file_id"] != old
+    left = {_id: one for _id, one in contents.items() if _id != old}
+    new = base64.b64decode(given.removeprefix("base64:"))
+    return {**left, told_of["file_id"]: {"bytes": new}}
 
 
 def unmade(documents: Stock) -> Stock:

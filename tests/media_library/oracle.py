@@ -2,6 +2,7 @@
 plain Python over stored documents. It knows nothing of the example's own rights.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from tests.media_library.rules import ANYBODY, NOBODY, Act, Document, Field, Rules, Who
 from tests.media_library.stocked import Stock
 
-__all__ = ["COLLECTIONS", "ROLES", "rows_of"]
+__all__ = ["COLLECTIONS", "PICTURE", "ROLES", "rows_of"]
 
 ROLES: Mapping[str, frozenset[str]] = {
     "visitor": frozenset(),
@@ -66,6 +67,27 @@ def _of_meta() -> Iterator[tuple[str, Field]]:
         yield f"_meta.{name}", Field({"login": "eve"})
         yield f"_meta.{name}._id", Field("eve")
         yield f"_meta.{name}.login", Field("eve")
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n and so on"
+"""What begins as a PNG does is one."""
+
+
+def _of_nothing(medium: Document) -> str | None:
+    """What is told of a file is about one that is there."""
+    return None if medium.get("cover") else "file"
+
+
+def _of_cover() -> Iterator[tuple[str, Field]]:
+    content = f"base64:{base64.b64encode(PICTURE).decode()}"
+    told = {"filename": None, "content_type": "image/png", "size": len(PICTURE)}
+    yield "cover", Field(content, told=told)
+    yield "cover.filename", Field("another.png", refused=_of_nothing)
+    # The file of another item, maybe.
+    yield "cover.file_id", Field("another", refused=lambda _medium: "file")
+    yield "cover.content_type", Field("text/html", refused=_of_nothing)
+    yield "cover.size", Field(5, refused=_of_nothing)
+    yield "cover.modified", Field(WHEN, refused=_of_nothing)
 
 
 USERS = Rules(
@@ -154,6 +176,7 @@ MEDIA = Rules(
         "internal.notes.by": Field("sue"),
         "loans": Field(["late"], STAFF, NOBODY),
         "reservations": Field(["waits", "wish"], STAFF, NOBODY),
+        **dict(_of_cover()),
     },
 )
 

@@ -39,11 +39,15 @@ class Field:
     :param new: another value that it may have; of a List, what is added to it.
     :param read: who reads it, if not whoever reads what it is in.
     :param modify: likewise.
+    :param told: of a file, what is told of ``new``, but its id and date.
+    :param refused: the code of what is wrong with ``new`` in an item, if anything is.
     """
 
     new: Any
     read: Who | None = None
     modify: Who | None = None
+    told: Mapping[str, Any] | None = None
+    refused: Callable[[Document], str | None] = lambda _item: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +93,17 @@ class Rules:
     def sorts(self, login: str, path: str) -> bool:
         """Whether the caller's lists can be sorted by it: it is one value."""
         several = any(isinstance(one.new, list) for one in self.way(path))
-        dict_ = isinstance(self.fields[path].new, dict)
-        return self.knows(login, path) and not several and not dict_
+        field = self.fields[path]
+        whole = isinstance(field.new, dict) or field.told is not None
+        return self.knows(login, path) and not several and not whole
 
     def filters(self, login: str, path: str) -> bool:
         """Whether the caller's lists can be filtered by it: it is stored."""
         return self.knows(login, path) and path != "loans"
+
+    def files(self) -> Iterator[str]:
+        """The fields that are files."""
+        return (path for path, one in self.fields.items() if one.told is not None)
 
     def modifier(self, path: str) -> Who:
         """Who modifies the field, of items that they may modify."""
@@ -143,6 +152,10 @@ class Rules:
             return told
         new = {"_id": None, "roles": ["member"], "suspended": False}
         modifier = self.modifier(path)
+        wrong = self.fields[path].refused(new)
+        if wrong:
+            # No new item can have it, whoever makes it.
+            return 422, wrong
         allowed = self.create.holds(login, new) and modifier.holds(login, new)
         return (201, "") if allowed else _FORBIDDEN
 
@@ -166,8 +179,10 @@ class Rules:
     def _of_field(self, login: str, path: str, item: Document) -> tuple[int, str]:
         if not self.reads(login, path, item):
             return 422, "unknown_field"
-        allowed = self.modifier(path).holds(login, item)
-        return (200, "") if allowed else _FORBIDDEN
+        if not self.modifier(path).holds(login, item):
+            return _FORBIDDEN
+        wrong = self.fields[path].refused(item)
+        return (422, wrong) if wrong else (200, "")
 
     def deletion(self, login: str, item: Document, *, held: bool) -> tuple[int, ...]:
         """The statuses that deleting the item may have; ``held``: there are loans of
@@ -180,6 +195,12 @@ class Rules:
         if not self.delete.holds(login, item):
             return (403,)
         return (409,) if held else (204,)
+
+    def download(self, login: str, path: str, item: Document) -> int:
+        """The status of getting that file of the item."""
+        if not self.read.holds(login, item) or not self.reads(login, path, item):
+            return 404
+        return 200 if item.get(path) else 404
 
     def action(self, login: str, name: str, item: Document) -> tuple[int, ...]:
         """The statuses that the action may have, on that item."""
@@ -208,4 +229,8 @@ class Rules:
         for name, who in self.selections.items():
             if not who.never(login):
                 yield from (f"select_{name}", f"search_{name}")
+        if not self.read.never(login) and any(
+            self.knows(login, path) for path in self.files()
+        ):
+            yield "get_file"
         yield from ("check", "meta")

@@ -4,14 +4,27 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from backo import Backoffice
+from backo import Backoffice, FileConnector
 from examples.media_library.seed import PASSWORDS
 
-__all__ = ["Stock", "held", "password", "restore", "stock", "stored"]
+__all__ = [
+    "CONTENTS",
+    "Stock",
+    "held",
+    "password",
+    "restore",
+    "stock",
+    "stored",
+    "whole",
+]
 
 type Document = dict[str, Any]
 type Stock = Mapping[str, Mapping[str, Document]]
-"""All documents, by collection and id."""
+"""All documents, by collection and id, and beside the collections all contents of
+files."""
+
+CONTENTS = "contents"
+"""Where a stock has the contents of covers, each with its bytes."""
 
 KEPT = ("emma", "middlemarch", "metropolis")
 PAST, LATER = "2024-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
@@ -19,16 +32,32 @@ PAST, LATER = "2024-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
 
 def stored(office: Backoffice) -> dict[str, dict[str, Document]]:
     """What the stores hold."""
-    return {
+    documents = {
         name: {one["_id"]: one for one in collection.db_handler.select({})}
         for name, collection in office.collections.items()
     }
+    kept = _covers(office)
+    found = (one.file_id for one in kept.stored())
+    return {**documents, CONTENTS: {_id: {"bytes": kept.get(_id)} for _id in found}}
+
+
+def _covers(office: Backoffice) -> FileConnector:
+    field = office.media.plan.root.field("cover")
+    assert field is not None and field.file is not None
+    kept: FileConnector = field.file.work
+    return kept
 
 
 def restore(office: Backoffice, wanted: Stock) -> None:
     """Make the stores hold just that, past all rights."""
     present = stored(office)
-    for name, documents in wanted.items():
+    kept, contents = _covers(office), wanted[CONTENTS]
+    for _id in present[CONTENTS].keys() - contents.keys():
+        kept.delete(_id)
+    for _id in contents.keys() - present[CONTENTS].keys():
+        kept.write(_id, [contents[_id]["bytes"]])
+    for name in office.collections:
+        documents = wanted[name]
         store = office.collection(name).db_handler
         for _id in present[name].keys() - documents.keys():
             store.delete_by_id(_id)
@@ -57,9 +86,19 @@ def stock(seeded: Stock) -> Stock:
         "media": {_id: _medium(one) for _id, one in media.items()},
         "loans": {one["_id"]: {**one, **made} for one in _loans()},
         "reservations": {one["_id"]: {**one, **made} for one in _reservations()},
+        CONTENTS: {_id: seeded[CONTENTS][_id] for _id in _files_of(media)},
     }
     _link(whole)
     return whole
+
+
+def whole(found: Stock) -> bool:
+    """Whether there are the contents of all covers, and no others."""
+    return sorted(_files_of(found["media"])) == sorted(found[CONTENTS])
+
+
+def _files_of(media: Mapping[str, Document]) -> list[str]:
+    return [one["cover"]["file_id"] for one in media.values() if one.get("cover")]
 
 
 def _more_people(users: Mapping[str, Document]) -> dict[str, Document]:
@@ -79,7 +118,9 @@ def _medium(one: Document) -> Document:
     internal = {**one["internal"], "notes": [{"text": "torn", "by": "sam"}]}
     lent = 1 if one["_id"] in ("emma", "middlemarch") else 0
     free = len(one["copies"]) - lent
-    return {**one, "internal": internal, "lent": lent, "available": free}
+    cover = one["cover"] and {**one["cover"], "filename": f"{one['_id']}.png"}
+    changed = {"internal": internal, "lent": lent, "available": free, "cover": cover}
+    return {**one, **changed}
 
 
 def _loans() -> list[Document]:

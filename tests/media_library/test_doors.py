@@ -15,7 +15,9 @@ from backo import NotFoundError
 from examples.media_library.doors import LARGEST, Doors, secret_in
 from examples.media_library.model import media_library
 from examples.media_library.seed import PASSWORDS, seed
+from tests.files.abandoning import let_go
 from tests.media_library.asking import ADAPTERS, Ask, asking, log_in
+from tests.media_library.stocked import CONTENTS, stored, whole
 
 
 @pytest.fixture
@@ -271,6 +273,9 @@ def test_it_is_filled_once(folder: Path) -> None:
     assert not seed(office)
     assert office.media.db_handler.count() == before == 25
     assert office.check_references() == []
+    found = stored(office)
+    assert len(found[CONTENTS]) == 18
+    assert whole(found)
 
 
 def test_two_processes_fill_it_once(tmp_path: Path) -> None:
@@ -281,6 +286,8 @@ def test_two_processes_fill_it_once(tmp_path: Path) -> None:
         assert sorted(pool.map(start, range(2))) == [False, True]
     office = media_library(tmp_path)
     assert office.users.db_handler.count() == len(PASSWORDS)
+    let_go()
+    assert whole(stored(office))
 
 
 def test_filling_it_is_all_or_nothing(
@@ -290,7 +297,8 @@ def test_filling_it_is_all_or_nothing(
     monkeypatch.setattr("examples.media_library.seed.LATE", {"noah": ["no-such-book"]})
     with pytest.raises(NotFoundError):
         seed(office)
-    assert office.users.db_handler.count() == 0
+    let_go()
+    assert not any(stored(office).values())
 
 
 def test_what_it_begins_with_is_as_the_schema_wants_it(folder: Path) -> None:

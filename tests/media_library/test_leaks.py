@@ -15,6 +15,7 @@ from tests.media_library.asking import ADAPTERS, Answer, Ask, asking, log_in
 type Document = dict[str, Any]
 type Change = Callable[[Document], None]
 
+PICTURE = "base64:iVBORw0KGgo="
 LOAN, RESERVATION = "a-loan", "a-reservation"
 
 
@@ -52,7 +53,7 @@ def hidden_from_members(office: Backoffice) -> None:
     zoe.update(contact={"email": "zoe@example.org"}, due="2025-01-01T00:00:00+00:00")
     begin(office, zoe)
     edit(office, "media", "emma", _another_inside)
-    edit(office, "media", "middlemarch", lambda one: one.update(title="Romola"))
+    edit(office, "media", "middlemarch", _another_medium)
     edit(office, "users", "mia", _noted)
 
 
@@ -61,6 +62,10 @@ def _another_inside(medium: Document) -> None:
     medium["copies"][0].update(condition="worn", bought={"price": 99.0, "on": None})
     medium["_meta"]["modified_by"] = {"_id": "zoe", "login": "zoe"}
     medium["_meta"]["mtime"] = "2025-01-01T00:00:00+00:00"
+
+
+def _another_medium(medium: Document) -> None:
+    medium.update(title="Romola", cover=None)
 
 
 def _noted(person: Document) -> None:
@@ -103,6 +108,9 @@ ASKED = [
     *("media?reservations.member=zoe", "media?reservations.$size=1"),
     *("media?_expand=loans.member,reservations", "media/dracula?_expand=loans.member"),
     *("media/_selections/on_shelf?_page=30", "media/_selections/_all?_view=save"),
+    *("media/middlemarch/cover", "media/emma/cover", "media/metropolis/cover"),
+    *("media?cover.size.$gt=1&_page=30", "media?_sort=cover.file_id,cover.size"),
+    *("media?cover.$exists=false&_page=30", "media/middlemarch/cover.size"),
     *("media?_view=%2Bsave", "media?_sort=password_hash", "media/emma/internal"),
     *("users", "users?_sort=contact.email", "users?login=zoe", "users?name=Zoe"),
     *("users?contact.email.$reg=z", "users?contact.address.city.$ne=Hamburg"),
@@ -149,6 +157,10 @@ OF_MEMBERS: list[tuple[str, str, Any]] = [
     ("PUT", "users/zoe", {"newsletter": True}),
     ("PUT", "users/mia", {"name": "Zoe"}),
     ("PUT", "media/emma", {"title": "Emma"}),
+    ("PUT", "media/middlemarch", {"cover": {"filename": "a.png"}}),
+    ("PUT", "media/middlemarch", {"cover": PICTURE}),
+    ("PATCH", "media/middlemarch", {"op": "test", "path": "/cover", "value": None}),
+    ("PATCH", "media/middlemarch", {"op": "copy", "from": "/cover", "path": "/title"}),
     ("DELETE", "users/zoe", None),
     ("DELETE", f"loans/{LOAN}", None),
     ("DELETE", f"reservations/{RESERVATION}", None),

@@ -21,10 +21,19 @@ from tests.media_library.matrix import (
     told,
     unmade,
     verdict,
+    written,
 )
 from tests.media_library.oracle import COLLECTIONS, ROLES, rows_of
 from tests.media_library.rules import Rules
-from tests.media_library.stocked import Stock, held, password, restore, stored
+from tests.media_library.stocked import (
+    CONTENTS,
+    Stock,
+    held,
+    password,
+    restore,
+    stored,
+    whole,
+)
 
 type Document = dict[str, Any]
 
@@ -91,7 +100,8 @@ def test_who_is_suspended_is_not_even_shown_what_visitors_are(
     for path, operations in (
         library.answer("ada", "GET", "_openapi").json["paths"].items()
     ):
-        where = path.removeprefix("/media_library/").replace("{id}", "emma")
+        where = path.removeprefix("/media_library/")
+        where = where.replace("{id}", "emma").replace("{path}", "cover")
         for method in operations.keys() & {"get", "post", "put", "patch", "delete"}:
             answer = library.answer("zoe", method.upper(), where)
             cells.same(f"suspended {method} {where}", answer.status, 401)
@@ -122,6 +132,37 @@ def _same_item(
         there, expected = path in names(found), path in names(wanted)
         cells.same(f"{cell}: has {path}", there, expected)
     cells.same(cell, told(found), told(wanted))
+
+
+def test_downloads(library: Library, cells: Cells) -> None:
+    for login, name, rules in of_everybody():
+        for _id, one in library.items(name):
+            for path in rules.fields:
+                cell = f"{login} GET {name}/{_id}/{path}"
+                answer = library.answer(login, "GET", f"{name}/{_id}/{path}")
+                wanted = 401 if login == "visitor" and name != "media" else 404
+                if path in rules.files():
+                    wanted = rules.download(login, path, one)
+                cells.same(cell, answer.status, wanted)
+                if wanted == 200:
+                    _same_file(library, cells, cell, answer, one[path])
+
+
+def _same_file(
+    library: Library, cells: Cells, cell: str, answer: Answer, wanted: Document
+) -> None:
+    content = library.stock[CONTENTS][wanted["file_id"]]["bytes"]
+    cells.same(f"{cell}: content", answer.body, content)
+    headers = {
+        "content-type": wanted["content_type"],
+        "content-length": str(wanted["size"]),
+        "etag": f'"{wanted["file_id"]}"',
+        "content-disposition": f'inline; filename="{wanted["filename"]}"',
+        "x-content-type-options": "nosniff",
+    }
+    for key, value in headers.items():
+        found = {name.lower(): one for name, one in answer.headers.items()}.get(key)
+        cells.same(f"{cell}: {key}", found, value)
 
 
 def test_lists(library: Library, cells: Cells) -> None:
@@ -246,17 +287,24 @@ def _change(
     answer = library.answer(login, method, where, body, media=media)
     cells.same(cell, verdict(answer), wanted)
     name, _id = where.split("/")
-    after = dict(library.stock)
-    if wanted[0] == 200:
-        after[name] = {**after[name], _id: merged(after[name][_id], body)}
-    _left(library, cells, cell, answer.status, unmade(after))
-
-
-def _left(library: Library, cells: Cells, cell: str, status: int, after: Stock) -> None:
-    """See what is stored now, and undo it."""
     present = stored(library.office)
+    after = library.stock
+    if (answer.status, wanted[0]) == (200, 200):
+        after = written(library.stock, name, _id, body, present)
+    _left(library, cells, cell, answer.status, present, unmade(after))
+
+
+def _left(
+    library: Library,
+    cells: Cells,
+    cell: str,
+    status: int,
+    present: Stock,
+    after: Stock,
+) -> None:
+    """See what is stored at present, and undo it."""
     if status >= 400:
-        # Not even who wrote last.
+        # Not even who wrote last, nor a content that no item has.
         cells.same(f"{cell}: nothing is written", present == library.stock, True)
     elif unmade(present) != after:
         cells.same(f"{cell}: what is written", _difference(unmade(present), after), [])
@@ -266,11 +314,12 @@ def _left(library: Library, cells: Cells, cell: str, status: int, after: Stock) 
 
 def _difference(present: Stock, after: Stock) -> list[str]:
     return [
-        f"{name}/{_id} {key}: {present[name].get(_id, {}).get(key)!r}"
+        f"{name}/{_id} {key}: {found.get(key)!r}"
         for name in after
-        for _id, one in after[name].items()
-        for key in one.keys() | present[name].get(_id, {}).keys()
-        if present[name].get(_id, {}).get(key) != one.get(key)
+        for _id in after[name].keys() | present[name].keys()
+        for one, found in [(after[name].get(_id, {}), present[name].get(_id, {}))]
+        for key in one.keys() | found.keys()
+        if found.get(key) != one.get(key)
     ]
 
 
@@ -286,7 +335,9 @@ def test_creation(library: Library, cells: Cells) -> None:
             number = sum(map(len, present.values())) - sum(
                 map(len, library.stock.values())
             )
-            cells.same(f"{cell}: items", number, 1 if wanted[0] == 201 else 0)
+            # The item, and the content of its file.
+            made = 1 + (path in rules.files()) if wanted[0] == 201 else 0
+            cells.same(f"{cell}: items and contents", number, made)
             if present != library.stock:
                 restore(library.office, library.stock)
 
@@ -299,8 +350,9 @@ def test_deletion(library: Library, cells: Cells) -> None:
             loans = bool(held(library.stock, name, _id))
             wanted = rules.deletion(login, one, held=loans)
             cells.among(cell, answer.status, wanted)
-            there = _id in stored(library.office)[name]
-            cells.same(f"{cell}: is left", there, wanted != (204,))
+            present = stored(library.office)
+            cells.same(f"{cell}: is left", _id in present[name], wanted != (204,))
+            cells.same(f"{cell}: contents", whole(present), True)
             restore(library.office, library.stock)
 
 

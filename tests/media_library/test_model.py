@@ -96,7 +96,7 @@ def test_visitors_see_of_a_medium_what_stands_on_it(office: Backoffice) -> None:
     shown = seen(office, "visitor", "media", "nana")
     assert shown.keys() == {
         *("_id", "title", "kind", "creators", "year", "language", "ean", "subjects"),
-        *("copies", "lent", "available"),
+        *("copies", "lent", "available", "cover"),
     }
     assert shown["copies"][0].keys() == {"barcode", "shelf"}
     assert seen(office, "mia", "media", "nana") == shown
