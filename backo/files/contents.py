@@ -117,8 +117,7 @@ def staged_in(plan: FilePlan, file_id: str) -> Staged | None:
 
 
 def staged_ids() -> set[str]:
-    """The ids of all that this process has staged."""
-    discard_abandoned()
+    """The ids of all that this process has staged and somebody holds."""
     return {one.file_id for one in list(_staged.values())}
 
 

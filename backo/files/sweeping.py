@@ -9,7 +9,7 @@ from backo.connectors.base import DBConnector, Document
 from backo.connectors.restriction import unrestricted
 from backo.errors import BackoError, FileError, NotFoundError
 from backo.files.connector import FileConnector, StoredFile
-from backo.files.contents import is_there, staged_ids
+from backo.files.contents import discard_abandoned, is_there, staged_ids
 from backo.files.structures import Held, files_of
 from backo.schema.plan import ItemPlan
 from backo.transaction import unit_of_work
@@ -117,6 +117,8 @@ class _Sweep:
     def run(self, *, delete: bool) -> FileReport:
         for name, owner in self._collections.items():
             _require_open(name, owner.db_handler)
+        # What this process has given up is gone before it is listed.
+        discard_abandoned()
         listed = {
             place: contents
             for place, store in self._stores.items()

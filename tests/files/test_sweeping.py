@@ -1,5 +1,6 @@
 """Contents that no item has are found and removed; those of items never are."""
 
+import gc
 import os
 import threading
 import time
@@ -152,6 +153,19 @@ def test_what_this_process_has_not_stored_yet_is_no_orphan(
     del song
     let_go()
     assert len(kept(warm)[0]) == 5
+
+
+def test_what_this_process_has_given_up_is_no_orphan(
+    office: Backoffice, warm: FileSystemConnector
+) -> None:
+    before = kept(warm)
+    book = office.books.new_item()
+    book.cover = b"given up"
+    assert kept(warm) != before
+    del book
+    gc.collect()
+    assert office.check_files(older_than=NOW).orphans == []
+    assert kept(warm) == before
 
 
 def test_a_missing_file_is_told(
