@@ -16,7 +16,7 @@ type Schema = dict[str, Any]
 
 HEADERS: dict[str, Schema] = {
     "ETag": {
-        "description": "What names this state of the item (RFC 9110, section 8.8.3)",
+        "description": "What names this state of it (RFC 9110, section 8.8.3)",
         "required": True,
         "schema": {"type": "string"},
     },
@@ -71,6 +71,11 @@ _PROBLEMS = {
     503: "The store cannot be reached",
 }
 
+_PROBLEMS_OF_CONTENTS = {
+    404: "The item has no such file, or there is no such item",
+    412: "The content is no longer the one that If-Match or If-Unmodified-Since means",
+}
+
 _ALWAYS = (500, 503)
 
 
@@ -103,7 +108,7 @@ def operation(row: Endpoint) -> Schema:
         }
     described["responses"] = {
         str(status): _answer(answer) for status, answer in row.success.items()
-    } | {str(status): _problem(status) for status in (*row.problems, *_ALWAYS)}
+    } | {str(status): _problem(status, row) for status in (*row.problems, *_ALWAYS)}
     if row.security is not None:
         described["security"] = security(row)
     return described
@@ -168,8 +173,9 @@ def _link(follow: Follow) -> Schema:
     }
 
 
-def _problem(status: int) -> Schema:
-    described: Schema = {"description": _PROBLEMS[status]}
+def _problem(status: int, row: Endpoint) -> Schema:
+    own = _PROBLEMS_OF_CONTENTS if row.produces == BINARY else {}
+    described: Schema = {"description": own.get(status) or _PROBLEMS[status]}
     headers = {503: "Retry-After", 401: "WWW-Authenticate", 416: "Content-Range"}
     if status in headers:
         described["headers"] = {headers[status]: HEADERS[headers[status]]}
