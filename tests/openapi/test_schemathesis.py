@@ -34,6 +34,7 @@ CASES = [
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize(
     ("name", "examples", "which"),
     CASES,
