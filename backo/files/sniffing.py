@@ -31,6 +31,10 @@ _FIRST: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"ID3|\xff[\xfb\xfa\xf3\xf2]"), "audio/mpeg"),
     (re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL), "image/bmp"),
     (re.compile(rb"\x1f\x8b\x08"), "application/gzip"),
+    (re.compile(rb".{4}ftyp(?:avif|avis)", re.DOTALL), "image/avif"),
+    (re.compile(rb".{4}ftyphe[iv][cxms]", re.DOTALL), "image/heic"),
+    (re.compile(rb".{4}ftyp(?:mif1|msf1)", re.DOTALL), "image/heif"),
+    (re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n"), "image/jp2"),
     (re.compile(rb"OggS\0"), "application/ogg"),
     (re.compile(rb"RIFF.{4}WAVE", re.DOTALL), "audio/wav"),
 )
@@ -42,9 +46,11 @@ def sniffed(head: bytes) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return _text(head.decode(encoding, "ignore").encode())
-    if not _BINARY.search(head) and _is_utf8(head):
-        return _text(head)
-    return _binary(head)
+    if _BINARY.search(head):
+        return _binary(head)
+    # Text in whatever encoding, unless it is something that hardly looks so.
+    found = _OPAQUE if _is_utf8(head) else _binary(head)
+    return _text(head) if found == _OPAQUE else found
 
 
 def _is_utf8(head: bytes) -> bool:
