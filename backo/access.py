@@ -29,8 +29,9 @@ from backo.errors import (
     ConflictError,
     NotFoundError,
 )
-from backo.files.contents import staging
 from backo.files.fields import File
+from backo.files.items import separate
+from backo.files.staging import staging
 from backo.files.structures import resolved, separated
 from backo.item import ATTEMPTS, Item
 from backo.query.filter import ALWAYS, Filter, texts_at
@@ -42,6 +43,8 @@ from backo.transaction import tried_again
 from backo.visible import Document, Row, Visible, VisibleOwner
 
 __all__ = ["Access", "Changes", "Document", "Listing", "Owner", "Precondition"]
+
+_INDEX = re.compile("[0-9]{1,9}")
 
 type Precondition = Callable[[Document], None]
 
@@ -120,13 +123,8 @@ class Access:
             user.
         """
         self.visible.require_open(_id)
-        steps = re.findall(r"[^.\[\]]+", path.removeprefix("$"))
-        names = ".".join(step for step in steps if not step.isdecimal())
         plan = self.owner.seen.plan
-        located = plan.locate(names)
-        field = located.field if located is not None else None
-        while field is not None and field.element is not None:
-            field = field.element
+        field, steps = _located(plan.root, path)
         if field is None or field.file is None or not plan.shows(field):
             raise NotFoundError(
                 f"{self.owner.name}: there is no file field {path!r:.100}"
@@ -193,10 +191,9 @@ class Access:
         through_item = self.owner.seen.item_needed["modify"]
         once = self._modify_item if through_item else self._modify_stored
         for _ in range(ATTEMPTS):
-            with staging():
-                changed, answer = self._in_unit(
-                    lambda: once(_id, changes, view, precondition)
-                )
+            changed, answer = self._in_unit(
+                lambda: once(_id, changes, view, precondition)
+            )
             if changed:
                 return answer
         raise ConflictError(f"{self.owner.name}: the item is being changed by others")
@@ -216,7 +213,8 @@ class Access:
 
     def _in_unit[T](self, write: Callable[[], T]) -> T:
         def once() -> T:
-            with self.owner.unit():
+            # What one try has staged is nothing to the next one.
+            with staging(), self.owner.unit():
                 return write()
 
         return tried_again(once)
@@ -287,7 +285,7 @@ class Access:
         after = overlay(before, released(values), root)
         after = carry_unknown(before, after, root)
         if self.owner.plan.file_root is not None:
-            after = separated(after, self.owner.plan.file_root)
+            after = separated(after, before, self.owner.plan.file_root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
         self.owner.links.require(before, after)
@@ -333,6 +331,8 @@ class Access:
         before = item.document or {}
         changed = self._filed(changes.made(encode(item, root), before, root), before)
         item.set(unfilled(changed, self.owner.seen.plan.root))
+        if self.owner.plan.file_root is not None:
+            separate(item, self.owner.plan.file_root, charged=True)
         try:
             item.save_over(item.document)
         except ChangedError:
@@ -394,16 +394,31 @@ class Access:
         return self._shown(document, seen.models.views[view])
 
 
-def _node_at(item: Item, steps: list[str]) -> Any:
+def _located(root: FieldPlan, path: str) -> tuple[FieldPlan | None, list[str | int]]:
+    """The field at ``path``, and the way to it: names, and indexes where Lists are."""
+    here: FieldPlan | None = root
+    steps: list[str | int] = []
+    for step in re.findall(r"[^.\[\]]+", path.removeprefix("$")):
+        if here is None:
+            break
+        if here.element is None:
+            here = here.field(step)
+            steps.append(step)
+        else:
+            here = here.element if _INDEX.fullmatch(step) else None
+            steps.append(int(step) if here is not None else step)
+    return here, steps
+
+
+def _node_at(item: Item, steps: list[str | int]) -> Any:
     """What stands there in an item, as far as the current user may read it."""
     here: Any = item
     for step in steps:
-        if isinstance(here, Dict) and step in here:
-            here = here[step]
-        elif isinstance(here, List) and step.isdecimal() and int(step) < len(here):
-            here = here[int(step)]
+        if isinstance(step, str):
+            here = here[step] if isinstance(here, Dict) and step in here else None
         else:
-            return None
+            there = isinstance(here, List) and step < len(here)
+            here = here[step] if there else None
     return here
 
 

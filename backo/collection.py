@@ -22,6 +22,7 @@ from backo.errors import (
     SSyntaxError,
     ValidationError,
 )
+from backo.files.items import read_once
 from backo.files.keeping import FileStore
 from backo.item import Item
 from backo.linked import Linked
@@ -347,7 +348,9 @@ class Collection(Declaration):
         :raises SConstraintError, STypeError, SAttributeError: the input is not valid.
         """
         action = self.action(_action_name)
-        return action.run(_id, lambda: values or {}, **kwargs).result
+        # Each try reads it again.
+        given = read_once(values or {}, action.plan.file_root)
+        return action.run(_id, lambda: given, **kwargs).result
 
     # --- Migrations ---------------------------------------------------------------
 
@@ -418,7 +421,8 @@ class Collection(Declaration):
 
     def check(self, partial: Document, path: str) -> str | None:
         """What is wrong with the value at ``path`` in an item that is still being
-        written; None when nothing is.
+        written; None when nothing is. Of a file that is only told of, as it was
+        answered, the content is not looked at.
 
         :raises ValidationError: there is no such field.
         """
@@ -434,7 +438,9 @@ class Collection(Declaration):
             if fault.path == f"$.{located.field.dotted}":
                 return fault.message
         item = self.new_item()
-        item.fill_in(partial)
+        for fault in item.fill_in(partial):
+            if covers(wanted, re.sub(r"\[\d+\]", "[*]", fault.path)):
+                return fault.message
         node = item.select(f"$.{located.field.dotted}")
         if not isinstance(node, GenericType):
             return None

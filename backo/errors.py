@@ -11,6 +11,7 @@
     ├── PathNotFoundError           422  a path names no field
     ├── FileError                   422  a file is missing, or not what a field takes
     │   └── FileTooLargeError       413  it has more bytes than allowed
+    ├── BodyTooLargeError           413  a request brings more than is taken
     ├── SessionError                401  who is calling is not known, or no longer
     ├── ConflictError               409  somebody changed it, or its state forbids it
     │   ├── ChangedError            409  somebody else changed it meanwhile
@@ -43,6 +44,7 @@ from stricto import (
 
 __all__ = [
     "BackoError",
+    "BodyTooLargeError",
     "ChangedError",
     "ConflictError",
     "DBError",
@@ -189,6 +191,14 @@ class FileTooLargeError(FileError):
     status = 413
     title = "File too large"
     code = "file_too_large"
+
+
+class BodyTooLargeError(BackoError):
+    """A request brings more than the backoffice takes."""
+
+    status = 413
+    title = "Body too large"
+    code = "body_too_large"
 
 
 class SessionError(BackoError):

@@ -12,10 +12,12 @@ from backo.errors import (
     VALUE_ERRORS,
     BackoError,
     ChangedError,
+    Fault,
     FrozenError,
     SSyntaxError,
 )
 from backo.files.items import read_once, separate, staged_of
+from backo.files.structures import judged
 from backo.metadata import GenericMetaDataHandler, StandardMetaDataHandler
 from backo.references.maintenance import Links
 from backo.references.reading import reading_once
@@ -468,13 +470,19 @@ class Item(Dict):
         with self._rights_off():
             self.check_value()
 
-    def fill_in(self, values: dict[str, Any]) -> None:
+    def fill_in(self, values: dict[str, Any]) -> list[Fault]:
         """Hold ``values`` as far as they go, unchecked, and what can be computed of
-        them: for questions about an item that is still being written."""
+        them: for questions about an item that is still being written. Gives what is
+        wrong with the contents of its files; none of them is written anywhere."""
+        files, faults = self._at_home().plan.file_root, list[Fault]()
+        if files is not None:
+            values, faults = judged(values, files)
+        self.__dict__["_tried"] = True
         with self._rights_off():
             _hold(self, known_values(values, self._at_home().plan.root))
             with suppress(*VALUE_ERRORS):
                 self._node_estimate()
+        return faults
 
     def _to_store(self, *, created: bool) -> dict[str, Any]:
         root, files = self._at_home().plan.view("save"), self._at_home().plan.file_root

@@ -36,18 +36,13 @@ from starlette.types import Receive, Scope, Send
 from backo.adapters.streams import Incoming, closed, outgoing, reading
 from backo.backoffice import Backoffice
 from backo.current_user import current_user
-from backo.errors import BackoError
+from backo.errors import BackoError, BodyTooLargeError
 from backo.http.auth import JWTAuth, security_schemes
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
 from backo.http.multipart import is_form
-from backo.http.problems import (
-    BadBodyError,
-    BadFormError,
-    BodyTooLargeError,
-    problem,
-)
+from backo.http.problems import BadBodyError, BadFormError, problem
 from backo.http.streams import Sending
 from backo.openapi.document import components
 from backo.openapi.routes import operation

@@ -18,18 +18,13 @@ from werkzeug.serving import DechunkedInput, make_server
 from backo.backoffice import Backoffice
 from backo.current_request import answering
 from backo.current_user import current_user
-from backo.errors import BackoError
+from backo.errors import BackoError, BodyTooLargeError
 from backo.http.auth import JWTAuth
 from backo.http.dispatch import Dispatcher
 from backo.http.endpoints import Endpoint, base_path
 from backo.http.messages import Request, Response
 from backo.http.multipart import is_form
-from backo.http.problems import (
-    BadBodyError,
-    BadFormError,
-    BodyTooLargeError,
-    problem,
-)
+from backo.http.problems import BadBodyError, BadFormError, problem
 from backo.http.streams import Sending
 from backo.openapi.ui import ApiPages
 

@@ -19,7 +19,7 @@ from backo.errors import (
 from backo.exchange.checking import Change, Checker, faults_of_failure
 from backo.exchange.rows import Format, Row, read_rows
 from backo.exchange.writing import restore, write
-from backo.files.contents import staging
+from backo.files.staging import staging
 from backo.transaction import unit_of_work
 
 __all__ = ["ImportReport", "Progress", "RowFault", "import_items"]

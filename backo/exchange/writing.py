@@ -6,6 +6,7 @@ from backo.collection import Collection
 from backo.documents import carry_unknown, overlay
 from backo.errors import ChangedError, ConflictError
 from backo.exchange.checking import Change
+from backo.files.structures import separated
 from backo.item import ATTEMPTS
 
 __all__ = ["restore", "write"]
@@ -62,6 +63,8 @@ def _modify(collection: Collection, _id: str, changes: Document) -> bool:
     with collection.unit():
         before = collection.db_handler.get_by_id(_id)
         after = carry_unknown(before, overlay(before, changes, root), root)
+        if collection.plan.file_root is not None:
+            after = separated(after, before, collection.plan.file_root)
         collection.model.meta_data_handler.stamp(after, created=False)
         collection.links.require(before, after, unasked=True)
         if not collection.store.compare_and_set(_id, before, after):

@@ -6,6 +6,7 @@ id, so that nobody ever sees half of one.
 """
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -92,9 +93,12 @@ class FileConnector(ABC):
     def write(self, file_id: str, chunks: Iterable[bytes]) -> None:
         """Have what ``chunks`` give as the content under a new id: all of it, or
         nothing when ``chunks`` raise."""
+        source = iter(chunks)
+        # Where it cannot even be begun, what is there stays.
+        first = next(source, b"")
         try:
             self.clear(file_id)
-            for chunk in chunks:
+            for chunk in itertools.chain([first], source):
                 self.write_chunk(file_id, chunk)
         except BaseException:
             with suppress(Exception):

@@ -1,21 +1,9 @@
-"""What a file field is given, and how it comes to where contents are kept.
+"""What a file field is given, and how it comes to be staged: read, checked and counted
+on the way to where contents are kept."""
 
-A content is *staged*: written under a new id, which no document knows yet, while it is
-read, checked and counted. A unit of work that stores a document with this id keeps it;
-what no unit has kept is discarded when nobody holds it any more, with the next upload
-or at the end of the process.
-"""
-
-import atexit
 import base64
-import dataclasses
 import itertools
-import os
-import queue
-import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import PurePath
@@ -23,133 +11,14 @@ from typing import Any, BinaryIO
 
 from backo.connectors.ids import new_id
 from backo.errors import FileError, FileTooLargeError, STypeError
-from backo.files.connector import BUFFER_SIZE, FileConnector
+from backo.files.connector import BUFFER_SIZE
+from backo.files.places import Structure, written
 from backo.files.sniffing import HEAD, sniffed
-from backo.log import log_system
+from backo.files.staging import Staged, discard_abandoned
 from backo.schema.file import FilePlan, allows
-from backo.schema.incoming import Content, Incoming, bytes_of
+from backo.schema.incoming import Incoming, bytes_of
 
-__all__ = [
-    "Staged",
-    "discard_abandoned",
-    "fetched",
-    "incoming_of",
-    "is_there",
-    "remove",
-    "stage",
-    "stage_incoming",
-    "staged_ids",
-    "staged_in",
-    "staging",
-]
-
-_log = log_system.get_or_create_logger("files")
-
-type Structure = dict[str, Any]
-"""What a document holds of a file: see ``backo.schema.file.FILE_FIELDS``."""
-
-
-class Staged(Content):
-    """A content that has been written, and that no document holds yet."""
-
-    def __init__(self, plan: FilePlan, structure: Structure) -> None:
-        self.plan = plan
-        self.structure = structure
-        self._places = [plan.work]
-        left = _Left(os.getpid(), self._places, self.file_id)
-        self._abandon = weakref.finalize(self, _abandoned.put, left)
-        self._abandon.atexit = False
-        _staged[plan.key(self.file_id)] = self
-        held = _batch.get()
-        if held is not None:
-            held.append(self)
-
-    @property
-    def file_id(self) -> str:
-        """The id of the content."""
-        return str(self.structure["file_id"])
-
-    def chill(self, plan: FilePlan) -> None:
-        """Have a copy in the cold storage, if there is one, of the field that is to
-        have it: another one, maybe, than it was given for."""
-        if plan.storage not in self._places:
-            # Known before it is there, so that it is discarded.
-            self._places.append(plan.storage)
-        chill(plan, self.structure)
-
-    def keep(self) -> None:
-        """A document holds it now: no other may."""
-        self._abandon.detach()
-        _staged.pop(self.plan.key(self.file_id), None)
-
-    def discard(self) -> None:
-        """Remove it, unless a document holds it."""
-        self._abandon()
-        discard_abandoned()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Left:
-    """A content that nobody holds: the process that has written it, and where."""
-
-    process: int
-    places: list[FileConnector | None]
-    file_id: str
-
-    def discard(self) -> None:
-        # A child has a copy of what its parent has staged.
-        if os.getpid() == self.process:
-            remove(self.file_id, self.places)
-
-
-_abandoned: queue.SimpleQueue[_Left] = queue.SimpleQueue()
-"""What the garbage collector has found. It may run wherever it likes, also while a
-connector holds a lock that deleting needs: so that waits for a better moment."""
-
-_staged: weakref.WeakValueDictionary[tuple[str, str], Staged]
-_staged = weakref.WeakValueDictionary()
-_batch: ContextVar[list[Staged] | None] = ContextVar("backo_staged", default=None)
-
-
-def staged_in(plan: FilePlan, file_id: str) -> Staged | None:
-    """What is staged under this id where ``plan`` keeps contents."""
-    return _staged.get(plan.key(file_id))
-
-
-def staged_ids() -> set[str]:
-    """The ids of all that this process has staged and somebody holds."""
-    return {one.file_id for one in list(_staged.values())}
-
-
-@contextmanager
-def staging() -> Iterator[None]:
-    """Inside, what is staged stays; in the end, what no document holds is discarded."""
-    held: list[Staged] = []
-    token = _batch.set(held)
-    try:
-        yield
-    finally:
-        _batch.reset(token)
-        for one in held:
-            one.discard()
-        discard_abandoned()
-
-
-def discard_abandoned() -> None:
-    """Remove what has been staged and nobody holds any more."""
-    with suppress(queue.Empty):
-        while True:
-            _abandoned.get_nowait().discard()
-
-
-@atexit.register
-def _discard_all() -> None:
-    for one in list(_staged.values()):
-        one.discard()
-    discard_abandoned()
-
-
-# -- from whatever is given to a staged content ------------------------------------
+__all__ = ["incoming_of", "judge", "read_whole", "stage", "stage_incoming", "taken"]
 
 
 def incoming_of(value: Any) -> Incoming:
@@ -185,14 +54,22 @@ def _base_name(name: Any) -> str | None:
 def stage_incoming(plan: FilePlan, incoming: Incoming) -> Staged:
     """Stage what was given, once; it stays as long as ``incoming`` does.
 
-    :raises FileError: the field does not take it.
+    :raises FileError: the field does not take it; or it can be read only once, and what
+        was staged of it is an item's by now.
     """
     staged: Staged | None = incoming.staged.get(plan)
-    if staged is None:
+    if staged is None or not staged.is_held:
+        if staged is not None and incoming.data is None:
+            raise FileError("the file has been read already")
         size = plan.buffer_size or BUFFER_SIZE
         staged = stage(plan, _pieces(incoming, size), incoming.filename)
         incoming.staged[plan] = staged
     return staged
+
+
+def read_whole(incoming: Incoming) -> bytes:
+    """All of what was given; what can be read only once has been read then."""
+    return b"".join(_pieces(incoming, BUFFER_SIZE))
 
 
 def _pieces(incoming: Incoming, size: int) -> Iterator[bytes]:
@@ -218,14 +95,12 @@ def stage(plan: FilePlan, chunks: Iterable[bytes], filename: str | None) -> Stag
         first.append(chunk)
         head += chunk
     content_type = sniffed(head[:HEAD])
-    if not allows(plan.mime_types, content_type):
-        wanted = ", ".join(plan.mime_types)
-        raise FileError(f"must be of type {wanted}, and is {content_type}")
+    _require_type(plan, content_type)
     counted = _Counted(itertools.chain(first, source), plan.max_size)
     structure: Structure = {
         "filename": filename,
         "content_type": content_type,
-        "modified": datetime.now(UTC).replace(microsecond=0).isoformat(),
+        "modified": _now(),
     }
     if plan.work is None:
         content = b"".join(counted)
@@ -233,19 +108,43 @@ def stage(plan: FilePlan, chunks: Iterable[bytes], filename: str | None) -> Stag
         structure["content"] = base64.b64encode(content).decode()
     else:
         structure["file_id"] = _unused_id(plan)
-        _written(plan.work, structure["file_id"], counted)
+        written(plan.work, structure["file_id"], counted)
     structure["size"] = counted.size
     return Staged(plan, structure)
 
 
-def _written(connector: FileConnector, file_id: str, chunks: Iterable[bytes]) -> None:
-    """Have the content there, or nothing: what fails may have had its effect."""
-    try:
-        connector.write(file_id, chunks)
-    except BaseException:
-        with suppress(Exception):
-            connector.delete(file_id)
-        raise
+def judge(plan: FilePlan, content: bytes) -> None:
+    """Pass, or raise what :func:`stage` would; nothing is written.
+
+    :raises FileTooLargeError, FileError: the field does not take it.
+    """
+    _require_type(plan, sniffed(content[:HEAD]))
+    _require_size(plan.max_size, len(content))
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
+def taken(plan: FilePlan, structure: Structure) -> Structure:
+    """What is told of the file of another field, when this one gets it.
+
+    :raises FileTooLargeError, FileError: the field does not take it.
+    """
+    _require_type(plan, structure["content_type"])
+    _require_size(plan.max_size, structure["size"])
+    return {**structure, "modified": _now()}
+
+
+def _require_type(plan: FilePlan, content_type: str) -> None:
+    if not allows(plan.mime_types, content_type):
+        wanted = ", ".join(plan.mime_types)
+        raise FileError(f"must be of type {wanted}, and is {content_type}")
+
+
+def _require_size(most: int | None, size: int) -> None:
+    if most is not None and size > most:
+        raise FileTooLargeError(f"a file may have {most} bytes here")
 
 
 def _unused_id(plan: FilePlan) -> str:
@@ -268,50 +167,6 @@ class _Counted:
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.size += len(chunk)
-            if self._most is not None and self.size > self._most:
-                raise FileTooLargeError(f"a file may have {self._most} bytes here")
+            _require_size(self._most, self.size)
             if chunk:
                 yield chunk
-
-
-# -- cold storage ------------------------------------------------------------------
-
-
-def chill(plan: FilePlan, structure: Structure) -> None:
-    """Have a copy of a content in the cold storage of its field, if it has one."""
-    storage, file_id = plan.storage, structure["file_id"]
-    if storage is None or storage.has_file(file_id):
-        return
-    if plan.work is not None:
-        _written(storage, file_id, plan.work.read_chunk(file_id))
-    else:
-        _written(storage, file_id, [base64.b64decode(structure["content"])])
-
-
-def fetched(plan: FilePlan, file_id: str) -> FileConnector:
-    """Where the content is to be read: where it lives, fetched from the cold storage if
-    it is not there.
-
-    :raises FileError: it is nowhere.
-    """
-    work: FileConnector = plan.work
-    if plan.storage is not None and not work.has_file(file_id):
-        work.write(file_id, plan.storage.read_chunk(file_id))
-    return work
-
-
-def remove(file_id: str, places: Iterable[FileConnector | None]) -> None:
-    """Remove a content wherever it is; what fails is logged, and left to a sweep."""
-    for connector in places:
-        if connector is not None:
-            try:
-                connector.delete(file_id)
-            except Exception:  # noqa: BLE001 - a user's connector raises anything
-                _log.exception("the file %s could not be removed", file_id)
-
-
-def is_there(plan: FilePlan, file_id: str) -> bool:
-    """Whether the content is where it lives, or in the cold storage."""
-    if plan.work.has_file(file_id):
-        return True
-    return plan.storage is not None and bool(plan.storage.has_file(file_id))

@@ -1,24 +1,24 @@
 """The fields that hold files."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 from backo.connectors.ids import new_id
-from backo.errors import FileError, SSyntaxError, STypeError
+from backo.errors import FileError, SRightError, SSyntaxError, STypeError
 from backo.files.blob import FileBlobConnector
 from backo.files.connector import BUFFER_SIZE, FileConnector
 from backo.files.contents import (
-    Staged,
-    chill,
-    fetched,
     incoming_of,
+    read_whole,
     stage,
     stage_incoming,
-    staged_in,
+    taken,
 )
-from backo.files.structures import files_of
+from backo.files.places import chill, fetched, is_there
+from backo.files.staging import Staged, staged_in
+from backo.files.structures import Held, Key, files_of
 from backo.schema._whole import Kept
 from backo.schema.file import FILE_FIELDS, FilePlan
 from backo.schema.incoming import Incoming
@@ -68,7 +68,10 @@ class File(Dict):
         default = kwargs.get("default")
         if default is not None and not callable(default):
             # Written for each item that gets it, not at declaration.
-            kwargs["default"] = lambda _root: default
+            lasting = default
+            if not isinstance(default, (dict, GenericType)):
+                lasting = read_whole(incoming_of(default))
+            kwargs["default"] = lambda _root: lasting
         super().__init__(self._node_parts(), **kwargs)
         types = (mime_types,) if isinstance(mime_types, str) else tuple(mime_types)
         for name, number in (("max_size", max_size), ("buffer_size", buffer_size)):
@@ -134,6 +137,16 @@ class File(Dict):
         """The id of a new content."""
         return self._node_file.work.generate_id() if self._node_file.work else new_id()
 
+    def require_content(self) -> None:
+        """Pass if the content can be read; nothing of it is.
+
+        :raises FileError: it is no longer there.
+        """
+        plan, file_id = self._node_file, self._node_told("file_id")
+        here = plan.inline or self._node_unstored() is not None
+        if not here and not is_there(plan, file_id):
+            raise FileError(f"there is no file {file_id!r:.100}")
+
     def get_content(self) -> bytes | None:
         """The whole content; None when there is no file.
 
@@ -155,11 +168,15 @@ class File(Dict):
         """
         if not self.has_file():
             return iter(())
-        file_id = self._node_told("file_id")
-        held = self.__dict__["_held"].get(file_id)
-        if isinstance(held, Incoming):
+        held = self._node_unstored()
+        if held is not None:
             return _cut(held.data or b"", start, stop, self._node_buffer())
-        return self._node_read(file_id, start, stop)
+        return self._node_read(self._node_told("file_id"), start, stop)
+
+    def _node_unstored(self) -> Incoming | None:
+        """The content, if it is one that is never stored anywhere."""
+        held = self.__dict__["_held"].get(self._node_told("file_id"))
+        return held if isinstance(held, Incoming) else None
 
     def _node_read(self, file_id: str, start: int, stop: int) -> Iterator[bytes]:
         connector = fetched(self._node_file, file_id)
@@ -207,14 +224,30 @@ class File(Dict):
     def _node_taken(self, value: Any) -> bool:
         """Hold what a default or a computation gave."""
         if value is not None and not isinstance(value, (dict, GenericType)):
-            data = _read(incoming_of(value))
+            data = read_whole(incoming_of(value))
             size = self._node_told("size")
             if size == len(data) and self.get_content() == data:
                 return False
             value = Incoming(data)
-            if "!save" in self._views:
+            if "!save" in self._views or self._node_is_tried():
                 value = self._node_hold_unsaved(value)
         return super()._node_taken(self._node_structure(value))
+
+    def _node_is_tried(self) -> bool:
+        """Whether the item is only asked about: nothing of it is ever stored."""
+        return bool(self.get_root().__dict__.get("_tried"))
+
+    def _node_tried(self, value: Any) -> Structure:
+        if isinstance(value, File):
+            value = value.get_content()
+        elif isinstance(value, GenericType):
+            value = value.get_value()
+        if isinstance(value, dict):
+            told = self._node_described_as(value)
+            # Which item has it is not known: what it is made of is nobody's to tell.
+            self._node_held(str(told.get("file_id")), Incoming(b""))
+            return told
+        return {} if value is None else self._node_hold_unsaved(incoming_of(value))
 
     def _node_hold_unsaved(self, incoming: Incoming) -> Structure:
         """The structure of a content that is never stored."""
@@ -238,6 +271,8 @@ class File(Dict):
     def _node_given_as(self, value: Any) -> Structure:
         if value is None:
             return {}
+        if self._node_is_tried():
+            return self._node_tried(value)
         if isinstance(value, File):
             return self._node_of(value)
         if isinstance(value, GenericType):
@@ -264,7 +299,7 @@ class File(Dict):
         known = other._node_known()
         if other is self or known["file_id"] is None:
             return known
-        if not isinstance(other.__dict__["_held"].get(known["file_id"]), Incoming):
+        if other._node_unstored() is None:
             theirs, own = other._node_file, self._node_file
             if not own.inline and theirs.place == own.place:
                 return self._node_described(known)
@@ -275,9 +310,7 @@ class File(Dict):
 
     def _node_described(self, value: Structure) -> Structure:
         """What a dict says."""
-        for key in value:
-            if key not in self._keys:
-                raise self._node_no_field(key)
+        value = self._node_described_as(value)
         if not self._node_transforms() or self.get_root().__dict__.get("_loading"):
             return value
         own = self._node_known()
@@ -289,39 +322,69 @@ class File(Dict):
         known = own if file_id == own["file_id"] else self._node_file_of_id(file_id)
         return {**known, "filename": value.get("filename", known["filename"])}
 
+    def _node_described_as(self, value: Structure) -> Structure:
+        for key in value:
+            if key not in self._keys:
+                raise self._node_no_field(key)
+        return value
+
     def _node_file_of_id(self, file_id: Any) -> Structure:
         """The file of this id, if the item is to have it, else a copy of it."""
         plan = self._node_file
         if not isinstance(file_id, str):
             raise STypeError("{0}: a file_id is a text", self.path_name())
+        held = self._node_item_file(file_id)
+        if held is not None and (plan.inline or is_there(plan, file_id)):
+            known = {key: held.structure.get(key) for key, _ in self._node_fields()}
+            return known if held.plan is plan else taken(plan, known)
         staged = staged_in(plan, file_id)
         if staged is not None:
-            return self._node_staged(staged)
-        known = self._node_item_file(file_id)
-        if plan.work is None or not fetched(plan, file_id).has_file(file_id):
+            known = self._node_staged(staged)
+            return known if staged.plan is plan else taken(plan, known)
+        if plan.inline or not is_there(plan, file_id):
             raise FileError(f"there is no file {file_id!r:.100}")
-        if known is not None:
-            return {key: known.get(key) for key, _ in self._node_fields()}
-        return self._node_copied(plan.work.read_chunk(file_id), None)
+        return self._node_copied(fetched(plan, file_id).read_chunk(file_id), None)
 
-    def _node_item_file(self, file_id: str) -> Structure | None:
-        """What is told of this file, if it is one of the item as it is stored."""
+    def _node_item_file(self, file_id: str) -> Held | None:
+        """This file, if it is one of the item as it is stored."""
         root = self.get_root().__dict__
         home = root.get("_home")
         if home is None or home.plan.file_root is None:
             return None
         files = files_of(root["_document"], home.plan.file_root)
-        held = files.get(self._node_file.key(file_id))
-        return None if held is None else held.structure
+        return files.get(self._node_file.key(file_id))
+
+    def _node_key(self) -> Key:
+        """What two files have in common that have one content."""
+        return self._node_file.key(self._node_told("file_id"))
+
+    def _node_may_keep(self, own: Container[Key]) -> bool:
+        """Whether the item, whose stored files have the keys ``own``, may store the
+        content that is there now: no other one has it."""
+        plan = self._node_file
+        if plan.inline or self._node_unstored() is not None or self._node_key() in own:
+            return True
+        staged = staged_in(plan, self._node_told("file_id"))
+        return staged is not None and staged.is_free
 
     def separate(self) -> None:
-        """Have a copy of the content that is there now."""
-        chunks = self.read_content_generator()
-        copy = self._node_copied(chunks, self._node_told("filename"))
+        """Have a copy of the content that is there now.
+
+        :raises FileError: it is no longer there.
+        """
+        try:
+            chunks = self.read_content_generator()
+            copy = self._node_copied(chunks, self._node_told("filename"))
+        except FileError as error:
+            raise error.at(self.path_name()) from error
         self._node_take(copy)
 
     def _node_check(self) -> None:
-        super()._node_check()
+        try:
+            super()._node_check()
+        except SRightError as error:
+            # Nobody has set a part of it alone.
+            raise SRightError("{0}: cannot modify value", self.path_name()) from error
         self._node_check_presence()
 
     # --- Cold storage, and the events -----------------------------------------------
@@ -425,9 +488,3 @@ class BlobFile(File):
 def _cut(content: bytes, start: int, stop: int, size: int) -> Iterator[bytes]:
     wanted = content[start:stop]
     return (wanted[at : at + size] for at in range(0, len(wanted), size))
-
-
-def _read(incoming: Incoming) -> bytes:
-    if incoming.data is not None:
-        return incoming.data
-    return b"" if incoming.file is None else incoming.file.read()

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from backo.files.contents import Staged, incoming_of
+from backo.files.contents import incoming_of
 from backo.files.fields import File
+from backo.files.staging import Staged, charge
+from backo.files.structures import again, files_of
 from backo.schema.incoming import Content, Incoming
 from backo.schema.plan import FieldPlan
 from backo.schema.types import GenericType
@@ -44,15 +46,21 @@ def staged_of(item: Any, files: FieldPlan | None) -> list[Staged | Incoming]:
     return [held for node in nodes for held in node.__dict__["_held"].values()]
 
 
-def separate(item: Any, files: FieldPlan) -> None:
-    """Have a copy of each content that the item holds twice."""
-    seen: set[tuple[str, str]] = set()
-    for node in _nodes(item, files):
-        if node.has_file():
-            key = node._node_file.key(node._node_told("file_id"))
-            if key in seen:
-                node.separate()
-            seen.add(key)
+def separate(item: Any, files: FieldPlan, *, charged: bool = False) -> None:
+    """Have a copy of each content that the item holds twice, or that is another's.
+
+    :param charged: whether whoever makes the request is to answer for it.
+    :raises FileError: a content is no longer there.
+    :raises BodyTooLargeError: the request has copied too much.
+    """
+    nodes = {one.path_name(): one for one in _nodes(item, files) if one.has_file()}
+    found = [(one._node_key(), path) for path, one in nodes.items()]
+    own = files_of(item.document, files)
+    others = {path for path, one in nodes.items() if not one._node_may_keep(own)}
+    for path in sorted(others | again(found, item.document, files)):
+        if charged:
+            charge(nodes[path].size.get_value() or 0)
+        nodes[path].separate()
 
 
 def _nodes(node: Any, field: FieldPlan) -> Iterator[File]:

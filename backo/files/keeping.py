@@ -2,16 +2,20 @@
 what no document holds any more goes when that is certain."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from backo.connectors.base import DBConnector, Document
 from backo.connectors.store import Store
 from backo.connectors.transactions import Transaction
-from backo.errors import FileError
-from backo.files.contents import Staged, chill, is_there, remove, staged_in
-from backo.files.structures import Held, files_of
+from backo.errors import FileError, TransientError
+from backo.files.connector import FileConnector
+from backo.files.places import chill, is_there, remove
+from backo.files.staging import Staged, staged_in
+from backo.files.structures import Held, Key, files_of
+from backo.schema.file import FilePlan
 from backo.schema.plan import FieldPlan
 from backo.transaction import Unit, current_unit, unit_of_work
 
@@ -64,18 +68,18 @@ class FileStore(Store):
     ) -> Iterator[Callable[[], None]]:
         """Around a write. What is handed over takes back what it means for files."""
         old, new = files_of(before, self._files), files_of(after, self._files)
-        if old.keys() == new.keys():
+        dropped = [one for key, one in old.items() if not one.kept_like(new.get(key))]
+        kept = [one for key, one in new.items() if not one.kept_like(old.get(key))]
+        if not dropped and not kept:
             yield _nothing
             return
         with unit_of_work():
             transaction = _joined()
             mark = transaction.mark()
-            for key, held in new.items():
-                if key not in old:
-                    transaction.keep_file(held)
-            for key, held in old.items():
-                if key not in new:
-                    transaction.drop_file(held)
+            for one in dropped:
+                transaction.drop_file(one)
+            for one in kept:
+                transaction.keep_file(one)
             yield lambda: transaction.go_back(mark)
 
 
@@ -109,11 +113,11 @@ _PLACE = _Place()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Fate:
-    """What is to become of a content when the unit is kept."""
+    """That a document has a content from now on, or no more."""
 
     held: Held
     staged: Staged | None
-    stays: bool
+    kept: bool
 
 
 class _FileTransaction(Transaction):
@@ -128,43 +132,78 @@ class _FileTransaction(Transaction):
         """A document has this content from now on.
 
         :raises FileError: it is not there.
+        :raises TransientError: another unit is about to keep it: next time a copy is.
         """
         staged = staged_in(held.plan, held.file_id)
-        if staged is not None:
-            staged.chill(held.plan)
-        elif not held.plan.inline and not is_there(held.plan, held.file_id):
-            raise FileError(f"there is no file {held.file_id!r:.100}", path=held.path)
-        else:
-            chill(held.plan, held.structure)
+        if staged is None:
+            if not held.plan.inline and not is_there(held.plan, held.file_id):
+                raise FileError(
+                    f"there is no file {held.file_id!r:.100}", path=held.path
+                )
+        elif not staged.store(self):
+            raise TransientError(f"{held.path}: the file is another item's by now")
         self._fates.append(_Fate(held, staged, True))
+        if staged is None:
+            chill(held.plan, held.structure)
+        else:
+            staged.chill(held.plan)
 
     def drop_file(self, held: Held) -> None:
-        """No document has this content any more."""
-        self._fates.append(_Fate(held, None, False))
+        """A document has this content no more."""
+        staged = staged_in(held.plan, held.file_id)
+        self._fates.append(_Fate(held, staged, False))
 
     def mark(self) -> int:
         return len(self._fates)
 
     def go_back(self, mark: Any) -> None:
+        undone = self._fates[mark:]
         del self._fates[mark:]
+        still = {id(one.staged) for one in self._fates}
+        for one in undone:
+            if one.staged is not None and id(one.staged) not in still:
+                one.staged.release()
 
     def commit(self) -> None:
         self._over = True
-        # What is taken out in one place may be put in at another.
-        for fate in {one.held.key: one for one in self._fates}.values():
-            if not fate.stays:
-                plan = fate.held.plan
-                remove(fate.held.file_id, (plan.work, plan.storage))
-            elif fate.staged is not None:
-                fate.staged.keep()
+        by_content: dict[Key, list[_Fate]] = {}
+        for one in self._fates:
+            by_content.setdefault(one.held.key, []).append(one)
+        for fates in by_content.values():
+            _settle(fates)
 
     def rollback(self) -> None:
         # Whoever staged a content may try again, and discards it in the end.
         self._over = True
+        self.go_back(0)
 
     def release(self) -> None:
         if not self._over:
             # Nobody knows if the unit was kept: its files are, and a sweep decides.
-            for fate in self._fates:
-                if fate.staged is not None:
-                    fate.staged.keep()
+            for one in self._fates:
+                if one.staged is not None:
+                    one.staged.end()
+
+
+def _settle(fates: Sequence[_Fate]) -> None:
+    """Remove a content wherever no document has it any more."""
+    holders: Counter[FilePlan] = Counter()
+    places: list[FileConnector | None] = []
+    staged = next((one.staged for one in fates if one.staged is not None), None)
+    if staged is not None:
+        staged.end()
+        places += staged.places
+    else:
+        # Some document had it before the unit: the one that was the first to drop it.
+        holders.update([one.held.plan for one in fates if not one.kept][:1])
+    for one in fates:
+        holders[one.held.plan] += 1 if one.kept else -1
+        places += one.held.plan.stores
+    wanted = {
+        store.place
+        for plan, count in holders.items()
+        if count > 0
+        for store in plan.stores
+    }
+    left = {one.place: one for one in places if one is not None}
+    remove(fates[0].held.file_id, [left[one] for one in left if one not in wanted])

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -9,7 +10,8 @@ from backo.connectors.base import DBConnector, Document
 from backo.connectors.restriction import unrestricted
 from backo.errors import BackoError, FileError, NotFoundError
 from backo.files.connector import FileConnector, StoredFile
-from backo.files.contents import discard_abandoned, is_there, staged_ids
+from backo.files.places import is_there
+from backo.files.staging import discard_abandoned, staged_ids
 from backo.files.structures import Held, files_of
 from backo.schema.plan import ItemPlan
 from backo.transaction import unit_of_work
@@ -55,7 +57,7 @@ class MissingFile:
     collection: str
     _id: str
     path: str
-    """The field, as ``$.pages[*].scan``."""
+    """Where in the item: ``$.pages[0].scan``."""
     file_id: str
 
     def __str__(self) -> str:
@@ -195,9 +197,7 @@ def _require_open(name: str, store: DBConnector) -> None:
 def _stores_of(plan: ItemPlan) -> Iterator[FileConnector]:
     for field in plan.every_field:
         if field.file is not None:
-            for store in (field.file.work, field.file.storage):
-                if store is not None:
-                    yield store
+            yield from field.file.stores
 
 
 def _documents(store: DBConnector) -> Iterator[Document]:
@@ -230,16 +230,15 @@ def _files(owner: FileOwner, document: Document | None) -> Iterable[Held]:
 
 
 def _is_listed(held: Held, listed: Mapping[str, Collection[str]]) -> bool:
-    stores = (held.plan.work, held.plan.storage)
-    return any(
-        held.file_id in listed.get(one.place, ()) for one in stores if one is not None
-    )
+    return any(held.file_id in listed.get(one.place, ()) for one in held.plan.stores)
 
 
 def _is_missing(owner: FileOwner, document: Document, held: Held) -> bool:
     """Whether it is nowhere, and the item still has it."""
-    if is_there(held.plan, held.file_id):
-        return False
+    # What other programs have written need be no id at all.
+    with suppress(FileError):
+        if is_there(held.plan, held.file_id):
+            return False
     try:
         with unrestricted():
             now = owner.db_handler.get_by_id(document["_id"])

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 from backo.errors import PreconditionError
@@ -169,13 +169,21 @@ def _several_ranges(
     wrapped = sum(len(head) + len(b"\r\n") for head in heads) + len(end)
     length = wrapped + sum(stop - start for start, stop in ranges)
 
+    # All are open before there is an answer: the content may be replaced meanwhile.
+    with ExitStack() as stack:
+        parts = [
+            stack.enter_context(closing(Begun(found.read(start, stop))))
+            for start, stop in ranges
+        ]
+        opened = stack.pop_all()
+
     def pieces() -> Iterator[bytes]:
-        for head, (start, stop) in zip(heads, ranges, strict=True):
-            with closing(Begun(found.read(start, stop))) as part:
+        with opened:
+            for head, part in zip(heads, parts, strict=True):
                 yield head
                 yield from part
                 yield b"\r\n"
-        yield end
+            yield end
 
     several = f"multipart/byteranges; boundary={boundary}"
     return Response(206, b"", several, headers, Begun(pieces()), length)

@@ -26,11 +26,11 @@ from backo.errors import (
     PreconditionError,
     ValidationError,
 )
+from backo.files.fields import File
 from backo.files.structures import resolved
 from backo.http.conditions import names_tag
 from backo.http.downloads import Download, download
 from backo.http.messages import JSON, Request, Response, media_type
-from backo.http.multipart import FORM
 from backo.http.patch import (
     MAX_OPERATIONS,
     changed_fields,
@@ -254,38 +254,49 @@ def _patched(collection: Collection, request: Request) -> Response:
 def _body(request: Request) -> Any:
     """The JSON of the request: no operation, where a form says nothing."""
     form = form_of(request)
-    if form is None:
-        return parsed_json(request.body)
-    return [] if form.json is None else form.json
+    return parsed_json(request.body) if form is None else form.said([])
 
 
 def _is_merge(request: Request, body: Any) -> bool:
-    media, _ = media_type(request.headers.get("content-type", ""))
-    if media == FORM:
-        return isinstance(body, dict) and "op" not in body
-    return media == MERGE_PATCH
+    form = form_of(request)
+    if form is None:
+        return media_type(request.headers.get("content-type", ""))[0] == MERGE_PATCH
+    if form.media in (MERGE_PATCH, JSON_PATCH):
+        return form.media == MERGE_PATCH
+    # Every operation has both.
+    return isinstance(body, dict) and not {"op", "path"} <= body.keys()
 
 
 def file(collection: Collection, request: Request) -> Response:
     """The content of a file of one item."""
-    params = request.path_params
-    node = collection.access.file(params["id"], params["path"])
+    params, missing = request.path_params, None
+    while True:
+        node = collection.access.file(params["id"], params["path"])
+        found = _download(node)
+        try:
+            if request.method == "HEAD":
+                # Which reads nothing, and promises what GET gives.
+                node.require_content()
+            return download(request, found)
+        except FileError as error:
+            if found.etag == missing:
+                # The item tells of it: its keeper must know.
+                _log.error("%s/%s: %s", collection.name, params["id"], error)
+                raise NotFoundError("the content is missing") from error
+        # Others may have replaced it since the item was read.
+        missing = found.etag
+
+
+def _download(node: File) -> Download:
     told = node.get_encoded()
-    modified = told["modified"] and datetime.fromisoformat(told["modified"])
-    found = Download(
+    return Download(
         filename=told["filename"],
         content_type=told["content_type"],
         size=told["size"],
-        modified=modified,
+        modified=told["modified"] and datetime.fromisoformat(told["modified"]),
         etag=told["file_id"],
         read=node.read_range,
     )
-    try:
-        return download(request, found)
-    except FileError as error:
-        # It is told of in the item, and not where it should be: its keeper must know.
-        _log.error("%s/%s: %s", collection.name, params["id"], error)
-        raise NotFoundError("the content is missing") from error
 
 
 def delete(collection: Collection, request: Request) -> Response:
@@ -346,7 +357,8 @@ def _addressable(
         return {
             below.name: _addressable(held.get(below.name), below, shows)
             for below in field.fields
-            if not (below.unreadable and below.read_only)
+            # The content of a file is no field of it.
+            if not (below.unreadable and (below.read_only or field.file is not None))
         }
     if field.element is not None and isinstance(value, list):
         return [_addressable(one, field.element, shows) for one in value]
@@ -381,7 +393,7 @@ def _validated(
 ) -> Document:
     form = form_of(request)
     if form is not None:
-        values = {} if form.json is None else form.json
+        values = form.said({})
         if not isinstance(values, dict):
             raise ValidationError([Fault("$", "must be an object", "type")])
         # In what is only changed, a List that is not given stays as it is.

@@ -6,14 +6,10 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from backo.errors import BackoError
+from backo.errors import BackoError, BodyTooLargeError
 from backo.http.dispositions import HeaderError, header_parameters, text_parameter
 from backo.http.messages import media_type
-from backo.http.problems import (
-    BadFormError,
-    BodyTooLargeError,
-    UnsupportedMediaTypeError,
-)
+from backo.http.problems import BadFormError, UnsupportedMediaTypeError
 
 if TYPE_CHECKING:
     from python_multipart import MultipartParser

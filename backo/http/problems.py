@@ -22,7 +22,6 @@ from backo.schema.faults import stricto_faults
 __all__ = [
     "BadBodyError",
     "BadFormError",
-    "BodyTooLargeError",
     "CsrfError",
     "HTTP_ERRORS",
     "KeysUnavailableError",
@@ -103,14 +102,6 @@ class NotAcceptableError(BackoError):
     code = "not_acceptable"
 
 
-class BodyTooLargeError(BackoError):
-    """The body is larger than the backoffice takes."""
-
-    status = 413
-    title = "Body too large"
-    code = "body_too_large"
-
-
 class RangeError(BackoError):
     """None of the bytes that ``Range`` names are there.
 
@@ -142,7 +133,6 @@ HTTP_ERRORS: tuple[type[BackoError], ...] = (
     NoRouteError,
     MethodNotAllowedError,
     NotAcceptableError,
-    BodyTooLargeError,
     RangeError,
     UnsupportedMediaTypeError,
 )

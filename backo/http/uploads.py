@@ -1,6 +1,7 @@
 """Forms with files: one part for each, under its path, and ``_json`` for the rest."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +10,18 @@ from typing import Any, Protocol
 
 from pydantic_core import PydanticCustomError
 
-from backo.errors import Fault, FileError, SRightError, ValidationError
-from backo.files.contents import Staged, stage, staging
-from backo.http.messages import Request
+from backo.errors import (
+    BodyTooLargeError,
+    Fault,
+    FileError,
+    SRightError,
+    ValidationError,
+)
+from backo.files.contents import stage
+from backo.files.staging import Staged, staging
+from backo.http.messages import Request, media_type
 from backo.http.multipart import FormLimits, Part, parts
-from backo.http.problems import BadFormError, BodyTooLargeError, parsed_json
+from backo.http.problems import BadFormError, parsed_json
 from backo.schema.checks import given_file
 from backo.schema.incoming import Content
 from backo.schema.plan import FieldPlan, Kind
@@ -22,7 +30,7 @@ __all__ = ["JSON_PART", "Form", "Limits", "form_of", "put_files", "taking"]
 
 JSON_PART = "_json"
 """The part that is not a file."""
-_FORM = object()
+_FORM, _UNSAID = object(), object()
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d{1,9})?\]")
 _MAX_NAME = 255
 
@@ -39,11 +47,17 @@ class Limits(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Form:
-    """A form that has been read: what ``_json`` says (None: there is none), and files
-    that are staged, each with the way to its field."""
+    """A form that has been read: what its ``_json`` says, if there is one, of which
+    media type that is said to be, and files that are staged, each with the way to its
+    field."""
 
-    json: Any
     files: tuple[tuple[Steps, Staged], ...]
+    json: Any = _UNSAID
+    media: str = ""
+
+    def said(self, otherwise: Any) -> Any:
+        """What ``_json`` says; ``otherwise`` if there is none."""
+        return otherwise if self.json is _UNSAID else self.json
 
 
 def form_of(request: Request) -> Form | None:
@@ -62,7 +76,7 @@ def taking(
     :raises BadFormError, BodyTooLargeError, FileError, ValidationError: it is not what
         is taken; no more of it is read.
     """
-    with staging():
+    with staging(limits):
         if request.stream is not None:
             admit()
             request.kept[_FORM] = _read(request, root, limits)
@@ -73,17 +87,25 @@ def _read(request: Request, root: FieldPlan, limits: Limits) -> Form:
     bounds = FormLimits(max_size=limits.max_upload_size, max_parts=limits.max_parts)
     declared = request.headers.get("content-length", "")
     length = int(declared[:20]) if declared.isdecimal() else None
-    json: Any = None
+    json, json_media = _UNSAID, ""
     files: list[tuple[Steps, Staged]] = []
     media = request.headers.get("content-type", "")
     for part in parts(request.stream or (), media, bounds, length):
         if part.name == JSON_PART:
-            if json is not None:
+            if json is not _UNSAID:
                 raise BadFormError(f"{JSON_PART} is there twice")
             json = parsed_json(_bounded(part, limits.max_body_size))
-        elif part.filename != "" or any(part.chunks):
+            json_media = media_type(part.headers.get("content-type", ""))[0]
+        elif part.filename != "" or _has_content(part):
             files.append(_file(part, root, [steps for steps, _ in files]))
-    return Form(json, tuple(files))
+    return Form(tuple(files), json, json_media)
+
+
+def _has_content(part: Part) -> bool:
+    """Whether there is a byte in it; of its content nothing is lost by asking."""
+    first = next(filter(None, part.chunks), b"")
+    part.chunks = itertools.chain([first], part.chunks)
+    return first != b""
 
 
 def _bounded(part: Part, most: int) -> bytes:

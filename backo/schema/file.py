@@ -37,11 +37,26 @@ class FilePlan:
     @property
     def place(self) -> str:
         """Where contents live, as connectors name it; empty: in the document itself."""
-        return "" if self.work is None else str(self.work.place)
+        return _place(self.work)
+
+    @property
+    def stores(self) -> list[Any]:
+        """The FileConnectors that have contents of it."""
+        return [one for one in (self.work, self.storage) if one is not None]
 
     def key(self, file_id: str) -> tuple[str, str]:
         """What two files have in common that have one content."""
         return self.place, file_id
+
+    def keeps_like(self, other: "FilePlan") -> bool:
+        """Whether contents are kept at the same places."""
+        return self.place == other.place and _place(self.storage) == _place(
+            other.storage
+        )
+
+
+def _place(connector: Any) -> str:
+    return "" if connector is None else str(connector.place)
 
 
 def allows(mime_types: tuple[str, ...], content_type: str) -> bool:

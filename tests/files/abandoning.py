@@ -2,7 +2,7 @@
 
 import gc
 
-from backo.files.contents import discard_abandoned
+from backo.files.staging import discard_abandoned
 
 __all__ = ["let_go"]
 

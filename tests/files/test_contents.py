@@ -1,5 +1,6 @@
 """What every store of contents does, a user's own with six methods too."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backo import FileConnector, FileError
+from backo import FileBlobConnector, FileConnector, FileError
+from backo.files.places import fetched
+from backo.schema.file import FilePlan
 from tests.files.conftest import BUFFER, SixMethods
 
 MIB = 1024 * 1024
@@ -196,6 +199,35 @@ def test_a_reader_that_began_before_a_delete_reads_to_the_end(
     own.delete("one")
     assert whole(reader) == content
     assert whole(part) == content[1:4500]
+
+
+def test_what_cannot_be_read_takes_nothing_away(store: FileConnector) -> None:
+    """A content has a new id; where one is written again all the same, a source that
+    is not there is known before."""
+
+    store.write("one", [b"content"])
+    with pytest.raises(FileError):
+        store.write("one", store.read_chunk("two"))
+    assert store.get("one") == b"content"
+
+
+def test_many_threads_fetch_one_content_at_once() -> None:
+    """Which no store is asked to write twice at once, or to read half written."""
+    cold = FileBlobConnector(buffer_size=BUFFER)
+    cold.write("one", [b"x" * 100_000])
+    plan = FilePlan(work=Slow(buffer_size=BUFFER), storage=cold)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda _: fetched(plan, "one").get("one"), range(8))
+    assert set(found) == {b"x" * 100_000}
+
+
+class Slow(SixMethods):
+    """Takes its time, so that others come in between."""
+
+    def write_chunk(self, file_id: str, chunk: bytes) -> None:
+        before = self.contents.get(file_id, b"")
+        threading.Event().wait(0.001)
+        self.contents[file_id] = before + chunk
 
 
 def test_many_threads_at_once(store: FileConnector) -> None:

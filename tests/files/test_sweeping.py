@@ -177,8 +177,23 @@ def test_a_missing_file_is_told(
     # This one can be fetched again.
     warm.delete(str(book.cover.file_id))
     (missing,) = office.check_files().missing
-    line = f"books/{book._id} $.pages[*].scan: {file_id} is missing"
+    line = f"books/{book._id} $.pages[0].scan: {file_id} is missing"
     assert str(missing) == line
+
+
+@pytest.mark.parametrize("lie", ["../../etc/passwd", "CON", "a/b", ""])
+def test_what_is_no_id_is_missing_and_ends_no_sweep(
+    office: Backoffice, lie: str
+) -> None:
+    """Other programs may write to the store of a collection."""
+    (book,) = office.books.select()
+    document = office.books.db_handler.get_by_id(str(book._id))
+    cover = {**document["cover"], "file_id": lie}
+    office.books.db_handler.save(str(book._id), {**document, "cover": cover})
+    report = office.check_files(NOW)
+    assert [(one.path, one.file_id) for one in report.missing] == [("$.cover", lie)]
+    (orphan, cold) = report.orphans
+    assert orphan.file_id == cold.file_id == document["cover"]["file_id"]
 
 
 def test_a_store_that_cannot_list_is_left_out(tmp_path: Path) -> None:

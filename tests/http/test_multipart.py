@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backo.errors import BackoError
+from backo.errors import BackoError, BodyTooLargeError
 from backo.http.multipart import FormLimits, parts
-from backo.http.problems import (
-    BadFormError,
-    BodyTooLargeError,
-    UnsupportedMediaTypeError,
-)
+from backo.http.problems import BadFormError, UnsupportedMediaTypeError
 
 TYPE = "multipart/form-data; boundary=xYz"
 LIMITS = FormLimits(max_size=1_000_000, max_parts=100)
