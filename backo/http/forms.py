@@ -18,17 +18,20 @@ def given_files(field: FieldPlan) -> Mapping[str, FieldPlan]:
     return {_path(one): one for one in _files(field) if not one.read_only}
 
 
-def encodings(field: FieldPlan) -> Mapping[str, str]:
-    """The media types of the parts of a form, by their names."""
+def encodings(field: FieldPlan, json: str) -> Mapping[str, str]:
+    """The media types of the parts of a form, by their names; ``json``: of what is no
+    file."""
     files = given_files(field)
     if not files:
         return {}
     taken = {
-        path: ", ".join(one.file.mime_types or ("application/octet-stream",))
+        path.removesuffix("[*]"): ", ".join(
+            one.file.mime_types or ("application/octet-stream",)
+        )
         for path, one in files.items()
-        if one.file is not None and "[" not in path
+        if one.file is not None and "[" not in path.removesuffix("[*]")
     }
-    return {JSON_PART: "application/json", **taken}
+    return {JSON_PART: json, **taken}
 
 
 def _files(field: FieldPlan) -> Iterator[FieldPlan]:

@@ -45,7 +45,7 @@ _OF_FILES = tuple(
         "If-Modified-Since": "Answer 304 when the content is not newer",
         "If-Unmodified-Since": "Answer 412 when the content is newer",
         "Range": "Which bytes are wanted: bytes=0-1023",
-        "If-Range": "Answer with all when the content has another ETag or date",
+        "If-Range": "Answer with all of it unless this is its ETag",
     }.items()
 )
 
@@ -323,8 +323,12 @@ class _Rows:
         if len(fixed) < len(where):
             within = {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
         path = Parameter("path", "path", within, "The path of the file", required=True)
-        about = ("Accept-Ranges", "Content-Disposition", "ETag", "Last-Modified")
-        changing = ("Last-Modified",)
+        cached, changing = ("Cache-Control", "ETag"), ("Last-Modified",)
+        about = (
+            "Accept-Ranges",
+            *("Content-Disposition", "Content-Length", "X-Content-Type-Options"),
+            *(*cached, *changing),
+        )
         # Several ranges have theirs each, in the parts of multipart/byteranges.
         part = (*about, "Content-Range"), (*changing, "Content-Range")
         return self._row(
@@ -338,7 +342,7 @@ class _Rows:
             success={
                 200: Answer("The content", (), BINARY, about, changing),
                 206: Answer("A part of it", (), BINARY, *part),
-                304: Answer("The client has it", (), None, ("ETag",)),
+                304: Answer("The client has it", (), None, cached),
             },
             produces=BINARY,
             problems=(404, 412, 416),
@@ -422,4 +426,5 @@ def _body(root: FieldPlan, consumes: Mapping[str, str], form: str) -> dict[str, 
     """What an operation takes: a form too, where there are files to be set."""
     if not given_files(root):
         return {"consumes": consumes}
-    return {"consumes": {**consumes, FORM: form}, "encodings": encodings(root)}
+    parts = encodings(root, ", ".join(consumes))
+    return {"consumes": {**consumes, FORM: form}, "encodings": parts}

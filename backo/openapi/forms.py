@@ -14,7 +14,9 @@ type Schema = dict[str, Any]
 CONTENT: Schema = {"type": "string", "format": "binary"}
 """The bytes of a file."""
 
-_INDEX = r"\[[0-9]{0,9}\]"
+_ANY = literal("[*]")
+_INDEX = r"\[[0-9]{1,9}\]"
+_INDEX_OR_END = r"\[[0-9]{0,9}\]"
 
 
 def new_form_schema(root: FieldPlan, whole: Schema) -> Schema:
@@ -36,9 +38,7 @@ def form_schema(root: FieldPlan, rest: Schema) -> Schema:
         if path.endswith("[*]") and path.count("[") == 1
     }
     indexed = {
-        f"^{literal(path).replace(literal('[*]'), _INDEX)}$": part
-        for path, part in files.items()
-        if "[" in path
+        f"^{_pattern(path)}$": part for path, part in files.items() if "[" in path
     }
     schema: Schema = {
         "type": "object",
@@ -47,6 +47,14 @@ def form_schema(root: FieldPlan, rest: Schema) -> Schema:
         "additionalProperties": False,
     }
     return {**schema, "patternProperties": indexed} if indexed else schema
+
+
+def _pattern(path: str) -> str:
+    """What the names of parts are that this path stands for: at its end, ``[]`` adds to
+    a List."""
+    written, added = literal(path), path.endswith("[*]")
+    last = written.removesuffix(_ANY).replace(_ANY, _INDEX)
+    return last + _INDEX_OR_END if added else last
 
 
 def _part(field: FieldPlan) -> Schema:

@@ -45,6 +45,21 @@ HEADERS: dict[str, Schema] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "Content-Length": {
+        "description": "Its bytes",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Cache-Control": {
+        "description": "That it is asked for again each time, with its ETag",
+        "required": True,
+        "schema": {"type": "string", "const": "private, no-cache"},
+    },
+    "X-Content-Type-Options": {
+        "description": "That it is of this media type, whatever it looks like",
+        "required": True,
+        "schema": {"type": "string", "const": "nosniff"},
+    },
     "Retry-After": {
         "description": "Seconds to wait before another try",
         "schema": {"type": "integer"},

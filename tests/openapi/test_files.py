@@ -1,6 +1,7 @@
 """What the document says of files, and a client made of it that sends and fetches
 some."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,18 @@ with Client(base_url=sys.argv[1], raise_on_unexpected_status=True) as client:
 """
 
 
+PARTS = {
+    "pages[0].scan": True,
+    "pages[12].scan": True,
+    "pages[].scan": False,
+    "pages.scan": False,
+    "extra[0]": True,
+    "extra[]": True,
+    "extra[x]": False,
+}
+"""Names of parts, and whether a form may have them."""
+
+
 @pytest.mark.parametrize("adapter", ["fastapi", "flask"])
 def test_a_generated_client_sends_and_fetches_files(
     tmp_path: Path, adapter: str
@@ -84,6 +97,13 @@ def test_the_document_describes_forms(document: dict[str, Any]) -> None:
     assert parts["properties"]["cover"] == binary
     assert parts["properties"]["extra"] == {"type": "array", "items": binary}
     assert all(one == binary for one in parts["patternProperties"].values())
+    names = [re.compile(one) for one in parts["patternProperties"]]
+    for name, there in PARTS.items():
+        assert any(one.search(name) for one in names) == there, name
+    assert form["encoding"]["extra"] == {"contentType": "application/octet-stream"}
+    patch = document["paths"]["/photos/albums/{id}"]["patch"]["requestBody"]["content"]
+    said = patch["multipart/form-data"]["encoding"]["_json"]["contentType"]
+    assert set(said.split(", ")) == set(patch) - {"multipart/form-data"}
     assert "label" not in parts["properties"]
     assert set(parts["required"]) == {"_json"}
     assert "required" not in schemas["AlbumsUpdateForm"]
@@ -97,4 +117,7 @@ def test_the_document_describes_contents(document: dict[str, Any]) -> None:
     assert set(answers["206"]["content"]) == {"application/octet-stream", "*/*"}
     assert "Content-Range" in answers["206"]["headers"]
     assert "Content-Range" in answers["416"]["headers"]
-    assert set(answers["304"]["headers"]) == {"ETag"}
+    assert set(answers["304"]["headers"]) == {"Cache-Control", "ETag"}
+    whole = {"Accept-Ranges", "Content-Disposition", "Content-Length", "Last-Modified"}
+    whole |= {"X-Content-Type-Options", *answers["304"]["headers"]}
+    assert set(answers["200"]["headers"]) == whole
