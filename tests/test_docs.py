@@ -1,6 +1,7 @@
 """The documentation: every snippet runs, and nothing public is left out of it."""
 
 import inspect
+import logging
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -48,6 +49,24 @@ def in_code(text: str) -> set[str]:
 # --- Snippets ---------------------------------------------------------------------
 
 
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """What a page does to backo's loggers is undone."""
+    root = logging.getLogger("backo")
+    handlers, names = root.handlers[:], [root.name, *_below(root)]
+    levels = {name: logging.getLogger(name).level for name in names}
+    yield
+    root.handlers[:] = handlers
+    for name in [root.name, *_below(root)]:
+        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+
+
+def _below(root: logging.Logger) -> list[str]:
+    known = logging.root.manager.loggerDict
+    return [name for name in known if name.startswith(f"{root.name}.")]
+
+
+@pytest.mark.usefixtures("own_log")
 @pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.stem)
 def test_every_snippet_runs(
     page: Path,

@@ -77,9 +77,9 @@ class Staged(Content):
         return self.is_held and self._unit is None
 
     def store(self, unit: object) -> bool:
-        """Have ``unit`` keep it, if no other one is about to."""
+        """Have ``unit`` keep it, unless another one is about to, or it is given up."""
         with _storing:
-            if self._unit is None:
+            if self.is_free:
                 self._unit = unit
             return self._unit is unit
 
@@ -102,7 +102,9 @@ class Staged(Content):
 
     def discard(self) -> None:
         """Remove it, unless a document has it, or is about to."""
-        if self._unit is None and self.end():
+        with _storing:
+            given_up = self.is_free and self.end()
+        if given_up:
             self._left.discard()
 
 
