@@ -30,9 +30,8 @@ from backo.errors import (
     NotFoundError,
 )
 from backo.files.fields import File
-from backo.files.items import separate
 from backo.files.staging import staging
-from backo.files.structures import resolved, separated
+from backo.files.structures import charge_copies, resolved, separated
 from backo.item import ATTEMPTS, Item
 from backo.query.filter import ALWAYS, Filter, texts_at
 from backo.schema.faults import faults_of
@@ -279,12 +278,13 @@ class Access:
         root = seen.plan.root
         # What breaks the schema cannot be shown, but it can be replaced.
         whole = {} if changes.blind else self._shown(before, seen.models.whole)
-        values = self._filed(changes.made(whole, before, root), before)
+        values = changes.made(whole, before, root)
         if _touches(values, root):
             return self._modify_item(_id, changes, view, precondition)
-        after = overlay(before, released(values), root)
+        after = overlay(before, released(self._filed(values, before)), root)
         after = carry_unknown(before, after, root)
         if self.owner.plan.file_root is not None:
+            charge_copies(after, before, self.owner.plan.file_root)
             after = separated(after, before, self.owner.plan.file_root)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
@@ -330,9 +330,10 @@ class Access:
         self.owner.require("modify", item)
         before = item.document or {}
         changed = self._filed(changes.made(encode(item, root), before, root), before)
-        item.set(unfilled(changed, self.owner.seen.plan.root))
         if self.owner.plan.file_root is not None:
-            separate(item, self.owner.plan.file_root, charged=True)
+            after = overlay(before, released(changed), root)
+            charge_copies(after, before, self.owner.plan.file_root)
+        item.set(unfilled(changed, self.owner.seen.plan.root))
         try:
             item.save_over(item.document)
         except ChangedError:

@@ -309,6 +309,7 @@ class Item(Dict):
                 write(known)
 
         tried_again(once, kwargs.get("transaction_id"))
+        self.__dict__["_staged"] = []
 
     @contextmanager
     def _writing(self, kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:

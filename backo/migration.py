@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from itertools import batched
 from typing import Any
 
+from backo.connectors.store import Store
 from backo.connectors.texts import decode_document, encode_document, same_document
 from backo.connectors.transactions import DurableTransaction
 from backo.documents import (
@@ -27,6 +28,7 @@ from backo.errors import (
     ConflictError,
     DBError,
     Fault,
+    FileError,
     MigrationError,
     NotFoundError,
     TransientError,
@@ -171,7 +173,7 @@ class Migration:
         wanted = None if given is None else list(dict.fromkeys(given))
         if journal is not None and current_unit() is not None:
             raise BackoError("a migration with a journal makes its own transactions")
-        with opened_journal(journal) as opened:
+        with closing(self._transform), opened_journal(journal) as opened:
             what = self._what(wanted)
             if not opened.resume(what):
                 self._plan(opened, what, wanted)
@@ -308,7 +310,12 @@ class Migration:
                         other = self._write_one(journal, planned, unit.id)
                 except TransientError:
                     raise
-                except (ValidationError, ConflictError, *VALUE_ERRORS) as error:
+                except (
+                    ValidationError,
+                    FileError,
+                    ConflictError,
+                    *VALUE_ERRORS,
+                ) as error:
                     refused.append((planned._id, _faults(error)))
                     continue
                 done.append(planned.number)
@@ -331,7 +338,7 @@ class Migration:
         other: Rewritten | None = None
         for attempt in range(ATTEMPTS):
             try:
-                stored = store.compare_and_set(_id, before, after)
+                stored = self._stored(store, _id, before, after, again=attempt > 0)
                 before = before if stored else self._owner.db_handler.get_by_id(_id)
             except NotFoundError:
                 return Rewritten(number, None, None)
@@ -347,6 +354,17 @@ class Migration:
             other = Rewritten(number, *texts)
         raise ConflictError("others changed it again and again")
 
+    def _stored(
+        self, store: Store, _id: str, before: Document, after: Document, *, again: bool
+    ) -> bool:
+        try:
+            return store.compare_and_set(_id, before, after)
+        except FileError:
+            # A file that was computed for a journal may have been swept since.
+            if again:
+                raise
+            return False
+
     def _was_done(self, journal: Journal, found: Document, after: Document) -> bool:
         """Whether a process that was killed has done it. A store with transactions of
         its own has always told the journal."""
@@ -357,6 +375,6 @@ class Migration:
 def _faults(error: Exception) -> Sequence[Fault]:
     if isinstance(error, ValidationError):
         return error.faults
-    if isinstance(error, ConflictError):
+    if isinstance(error, (ConflictError, FileError)):
         return [Fault("$", str(error), error.code)]
     return stricto_faults(error)

@@ -15,6 +15,9 @@ from backo.errors import (
     Fault,
     ValidationError,
 )
+from backo.files.items import staged_of
+from backo.files.staging import Staged
+from backo.files.structures import misplaced
 from backo.item import Home, Item
 from backo.schema.faults import faults_of, stricto_faults
 from backo.schema.models import stored_model
@@ -47,6 +50,8 @@ class Transformation:
         self._stored = owner.plan.view("save")
         self._model = None if owner.modified_by_items else stored_model(owner.plan)
         self._added = tuple(owner.model.meta_data_handler.fields())
+        self._computed: list[Staged] = []
+        """The files of documents that are not stored yet."""
 
     def __call__(self, before: Document) -> Document:
         """What ``before`` becomes.
@@ -56,9 +61,17 @@ class Transformation:
         given = self._given(before)
         after = carry_unknown(given, self._valid(given), self._root)
         faults = self._owner.links.impossible(before, after)
+        files = self._owner.plan.file_root
+        if files is not None:
+            faults = [*faults, *misplaced(before, after, files)]
         if faults:
             raise ValidationError(faults)
         return after
+
+    def close(self) -> None:
+        """Discard what was computed and is in no stored document."""
+        for one in self._computed:
+            one.discard()
 
     def changes(self, before: Document, after: Document) -> bool:
         """Whether the two are not the same document."""
@@ -97,6 +110,7 @@ class Transformation:
         try:
             item.restore(known)
             document: Document = encode(item, self._stored)
+            self._computed += staged_of(item, self._owner.plan.file_root)
         except VALUE_ERRORS as error:
             raise ValidationError(stricto_faults(error)) from error
         except BackoError:

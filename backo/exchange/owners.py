@@ -6,7 +6,7 @@ from typing import Any
 
 from backo.collection import Collection
 from backo.errors import Fault
-from backo.files.structures import Held, files_of
+from backo.files.structures import Held, doubled, files_of
 
 __all__ = ["Owners"]
 
@@ -42,7 +42,10 @@ class Owners:
             Fault(one.path, f"is a file of the item {owner!r:.100}", "file")
             for one, owner in owners
             if owner != document.get("_id")
-        ]
+        ] or self._doubled(document)
+
+    def _doubled(self, document: Document) -> list[Fault]:
+        return [] if self._files is None else doubled(document, self._files)
 
     def _held(self, document: Document) -> Iterator[Held]:
         if self._files is None:

@@ -14,7 +14,7 @@ from backo.errors import FileError, FileTooLargeError, STypeError
 from backo.files.connector import BUFFER_SIZE
 from backo.files.places import Structure, written
 from backo.files.sniffing import HEAD, sniffed
-from backo.files.staging import Staged, discard_abandoned
+from backo.files.staging import Staged, charge, discard_abandoned
 from backo.schema.file import FilePlan, allows
 from backo.schema.incoming import Incoming, bytes_of
 
@@ -51,9 +51,12 @@ def _base_name(name: Any) -> str | None:
     return PurePath(name).name or None
 
 
-def stage_incoming(plan: FilePlan, incoming: Incoming) -> Staged:
+def stage_incoming(
+    plan: FilePlan, incoming: Incoming, *, charged: bool = False
+) -> Staged:
     """Stage what was given, once; it stays as long as ``incoming`` does.
 
+    :param charged: whether the request in progress brings it.
     :raises FileError: the field does not take it; or it can be read only once, and what
         was staged of it is an item's by now.
     """
@@ -61,6 +64,8 @@ def stage_incoming(plan: FilePlan, incoming: Incoming) -> Staged:
     if staged is None or not staged.is_held:
         if staged is not None and incoming.data is None:
             raise FileError("the file has been read already")
+        if charged:
+            charge(len(incoming.data or b""))
         size = plan.buffer_size or BUFFER_SIZE
         staged = stage(plan, _pieces(incoming, size), incoming.filename)
         incoming.staged[plan] = staged

@@ -16,8 +16,8 @@ from backo.files.contents import (
     stage_incoming,
     taken,
 )
-from backo.files.places import chill, fetched, is_there
-from backo.files.staging import Staged, staged_in
+from backo.files.places import chill, fetched, require
+from backo.files.staging import Staged, charge, staged_in
 from backo.files.structures import Held, Key, files_of
 from backo.schema._whole import Kept
 from backo.schema.file import FILE_FIELDS, FilePlan
@@ -142,10 +142,8 @@ class File(Dict):
 
         :raises FileError: it is no longer there.
         """
-        plan, file_id = self._node_file, self._node_told("file_id")
-        here = plan.inline or self._node_unstored() is not None
-        if not here and not is_there(plan, file_id):
-            raise FileError(f"there is no file {file_id!r:.100}")
+        if self._node_unstored() is None:
+            require(self._node_file, self._node_told("file_id"))
 
     def get_content(self) -> bytes | None:
         """The whole content; None when there is no file.
@@ -219,7 +217,13 @@ class File(Dict):
     def set_default_value(self) -> bool:
         """Apply a default that is still due, which may be whatever a file is set to."""
         default = self._node_due_default()
-        return default is not None and self._node_take(default)
+        if default is None:
+            return False
+        if not isinstance(default, (dict, GenericType)):
+            default = read_whole(incoming_of(default))
+            # A few bytes may ask for many elements of a List, each with its default.
+            charge(len(default))
+        return bool(self._node_take(default))
 
     def _node_taken(self, value: Any) -> bool:
         """Hold what a default or a computation gave."""
@@ -238,16 +242,12 @@ class File(Dict):
         return bool(self.get_root().__dict__.get("_tried"))
 
     def _node_tried(self, value: Any) -> Structure:
-        if isinstance(value, File):
-            value = value.get_content()
-        elif isinstance(value, GenericType):
-            value = value.get_value()
         if isinstance(value, dict):
-            told = self._node_described_as(value)
+            self._node_require_parts(value)
             # Which item has it is not known: what it is made of is nobody's to tell.
-            self._node_held(str(told.get("file_id")), Incoming(b""))
-            return told
-        return {} if value is None else self._node_hold_unsaved(incoming_of(value))
+            self._node_held(str(value.get("file_id")), Incoming(b""))
+            return value
+        return self._node_hold_unsaved(incoming_of(value))
 
     def _node_hold_unsaved(self, incoming: Incoming) -> Structure:
         """The structure of a content that is never stored."""
@@ -269,14 +269,17 @@ class File(Dict):
         return {key: None for key, _ in self._node_fields()}
 
     def _node_given_as(self, value: Any) -> Structure:
+        tried = self._node_is_tried()
+        if isinstance(value, File):
+            if not tried:
+                return self._node_of(value)
+            value = value.get_content()
+        elif isinstance(value, GenericType):
+            value = value.get_value()
         if value is None:
             return {}
-        if self._node_is_tried():
+        if tried:
             return self._node_tried(value)
-        if isinstance(value, File):
-            return self._node_of(value)
-        if isinstance(value, GenericType):
-            value = value.get_value()
         if isinstance(value, Staged):
             return self._node_staged(value)
         if isinstance(value, dict):
@@ -310,7 +313,7 @@ class File(Dict):
 
     def _node_described(self, value: Structure) -> Structure:
         """What a dict says."""
-        value = self._node_described_as(value)
+        self._node_require_parts(value)
         if not self._node_transforms() or self.get_root().__dict__.get("_loading"):
             return value
         own = self._node_known()
@@ -322,11 +325,10 @@ class File(Dict):
         known = own if file_id == own["file_id"] else self._node_file_of_id(file_id)
         return {**known, "filename": value.get("filename", known["filename"])}
 
-    def _node_described_as(self, value: Structure) -> Structure:
+    def _node_require_parts(self, value: Structure) -> None:
         for key in value:
             if key not in self._keys:
                 raise self._node_no_field(key)
-        return value
 
     def _node_file_of_id(self, file_id: Any) -> Structure:
         """The file of this id, if the item is to have it, else a copy of it."""
@@ -334,15 +336,16 @@ class File(Dict):
         if not isinstance(file_id, str):
             raise STypeError("{0}: a file_id is a text", self.path_name())
         held = self._node_item_file(file_id)
-        if held is not None and (plan.inline or is_there(plan, file_id)):
+        if held is not None:
             known = {key: held.structure.get(key) for key, _ in self._node_fields()}
             return known if held.plan is plan else taken(plan, known)
         staged = staged_in(plan, file_id)
         if staged is not None:
             known = self._node_staged(staged)
             return known if staged.plan is plan else taken(plan, known)
-        if plan.inline or not is_there(plan, file_id):
+        if plan.inline:
             raise FileError(f"there is no file {file_id!r:.100}")
+        require(plan, file_id)
         return self._node_copied(fetched(plan, file_id).read_chunk(file_id), None)
 
     def _node_item_file(self, file_id: str) -> Held | None:

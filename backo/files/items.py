@@ -5,9 +5,9 @@ from typing import Any
 
 from backo.files.contents import incoming_of
 from backo.files.fields import File
-from backo.files.staging import Staged, charge
+from backo.files.staging import Staged
 from backo.files.structures import again, files_of
-from backo.schema.incoming import Content, Incoming
+from backo.schema.incoming import Content
 from backo.schema.plan import FieldPlan
 from backo.schema.types import GenericType
 
@@ -21,10 +21,7 @@ def read_once(values: Values, files: FieldPlan | None) -> Values:
     that it can be read again."""
     if files is None:
         return values
-    return {
-        key: _again(value, files.field(key)) if files.field(key) else value
-        for key, value in values.items()
-    }
+    return {key: _again(value, files.field(key)) for key, value in values.items()}
 
 
 def _again(value: Any, field: FieldPlan | None) -> Any:
@@ -40,26 +37,28 @@ def _again(value: Any, field: FieldPlan | None) -> Any:
     return value
 
 
-def staged_of(item: Any, files: FieldPlan | None) -> list[Staged | Incoming]:
-    """What is staged for the item's fields, to be held in their place."""
+def staged_of(item: Any, files: FieldPlan | None) -> list[Staged]:
+    """What is staged for the item's fields outside its document, to be held in their
+    place."""
     nodes = () if files is None else _nodes(item, files)
-    return [held for node in nodes for held in node.__dict__["_held"].values()]
+    return [
+        held
+        for node in nodes
+        for held in node.__dict__["_held"].values()
+        if isinstance(held, Staged) and not held.plan.inline
+    ]
 
 
-def separate(item: Any, files: FieldPlan, *, charged: bool = False) -> None:
+def separate(item: Any, files: FieldPlan) -> None:
     """Have a copy of each content that the item holds twice, or that is another's.
 
-    :param charged: whether whoever makes the request is to answer for it.
     :raises FileError: a content is no longer there.
-    :raises BodyTooLargeError: the request has copied too much.
     """
     nodes = {one.path_name(): one for one in _nodes(item, files) if one.has_file()}
     found = [(one._node_key(), path) for path, one in nodes.items()]
     own = files_of(item.document, files)
     others = {path for path, one in nodes.items() if not one._node_may_keep(own)}
     for path in sorted(others | again(found, item.document, files)):
-        if charged:
-            charge(nodes[path].size.get_value() or 0)
         nodes[path].separate()
 
 

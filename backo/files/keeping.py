@@ -3,19 +3,17 @@ what no document holds any more goes when that is certain."""
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from backo.connectors.base import DBConnector, Document
 from backo.connectors.store import Store
 from backo.connectors.transactions import Transaction
-from backo.errors import FileError, TransientError
-from backo.files.connector import FileConnector
-from backo.files.places import chill, is_there, remove
-from backo.files.staging import Staged, staged_in
-from backo.files.structures import Held, Key, files_of
-from backo.schema.file import FilePlan
+from backo.errors import TransientError
+from backo.files.places import chill, remove, require
+from backo.files.staging import Staged, discard_abandoned, staged_in
+from backo.files.structures import Held, Key, holders
 from backo.schema.plan import FieldPlan
 from backo.transaction import Unit, current_unit, unit_of_work
 
@@ -67,20 +65,25 @@ class FileStore(Store):
         self, before: Document | None, after: Document | None
     ) -> Iterator[Callable[[], None]]:
         """Around a write. What is handed over takes back what it means for files."""
-        old, new = files_of(before, self._files), files_of(after, self._files)
-        dropped = [one for key, one in old.items() if not one.kept_like(new.get(key))]
-        kept = [one for key, one in new.items() if not one.kept_like(old.get(key))]
-        if not dropped and not kept:
+        old, new = holders(before, self._files), holders(after, self._files)
+        changes = [
+            _Change(old.get(key, []), new.get(key, []))
+            for key in {**old, **new}
+            if _places(old.get(key, [])) != _places(new.get(key, []))
+        ]
+        if not changes:
             yield _nothing
             return
         with unit_of_work():
             transaction = _joined()
             mark = transaction.mark()
-            for one in dropped:
-                transaction.drop_file(one)
-            for one in kept:
-                transaction.keep_file(one)
+            for one in changes:
+                transaction.change(one)
             yield lambda: transaction.go_back(mark)
+
+
+def _places(files: Iterable[Held]) -> Counter[tuple[str, ...]]:
+    return Counter(one.plan.places for one in files)
 
 
 def _nothing() -> None:
@@ -112,12 +115,16 @@ _PLACE = _Place()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Fate:
-    """That a document has a content from now on, or no more."""
+class _Change:
+    """Which files of a document have one content, before a write and after it."""
 
-    held: Held
-    staged: Staged | None
-    kept: bool
+    before: list[Held]
+    after: list[Held]
+
+    @property
+    def any(self) -> Held:
+        """One of them."""
+        return (self.before or self.after)[0]
 
 
 class _FileTransaction(Transaction):
@@ -125,52 +132,48 @@ class _FileTransaction(Transaction):
 
     def __init__(self, place: str) -> None:
         super().__init__(place)
-        self._fates: list[_Fate] = []
+        self._changes: list[tuple[_Change, Staged | None]] = []
         self._over = False
 
-    def keep_file(self, held: Held) -> None:
-        """A document has this content from now on.
+    def change(self, change: _Change) -> None:
+        """A document has a content from now on, or has it no more.
 
         :raises FileError: it is not there.
         :raises TransientError: another unit is about to keep it: next time a copy is.
         """
-        staged = staged_in(held.plan, held.file_id)
-        if staged is None:
-            if not held.plan.inline and not is_there(held.plan, held.file_id):
-                raise FileError(
-                    f"there is no file {held.file_id!r:.100}", path=held.path
-                )
-        elif not staged.store(self):
-            raise TransientError(f"{held.path}: the file is another item's by now")
-        self._fates.append(_Fate(held, staged, True))
-        if staged is None:
-            chill(held.plan, held.structure)
-        else:
-            staged.chill(held.plan)
-
-    def drop_file(self, held: Held) -> None:
-        """A document has this content no more."""
-        staged = staged_in(held.plan, held.file_id)
-        self._fates.append(_Fate(held, staged, False))
+        one = change.any
+        staged = staged_in(one.plan, one.file_id)
+        if change.after and staged is None:
+            # What nobody held is not there, even if it was not discarded yet.
+            discard_abandoned()
+            require(one.plan, one.file_id, change.after[0].path)
+        elif change.after and staged is not None and not staged.store(self):
+            raise TransientError(f"{one.path}: the file is another item's by now")
+        self._changes.append((change, staged))
+        for held in change.after:
+            if staged is None:
+                chill(held.plan, held.structure)
+            else:
+                staged.chill(held.plan)
 
     def mark(self) -> int:
-        return len(self._fates)
+        return len(self._changes)
 
     def go_back(self, mark: Any) -> None:
-        undone = self._fates[mark:]
-        del self._fates[mark:]
-        still = {id(one.staged) for one in self._fates}
-        for one in undone:
-            if one.staged is not None and id(one.staged) not in still:
-                one.staged.release()
+        undone = self._changes[mark:]
+        del self._changes[mark:]
+        still = {id(staged) for _, staged in self._changes}
+        for _, staged in undone:
+            if staged is not None and id(staged) not in still:
+                staged.release(self)
 
     def commit(self) -> None:
         self._over = True
-        by_content: dict[Key, list[_Fate]] = {}
-        for one in self._fates:
-            by_content.setdefault(one.held.key, []).append(one)
-        for fates in by_content.values():
-            _settle(fates)
+        by_content: dict[Key, list[tuple[_Change, Staged | None]]] = {}
+        for one in self._changes:
+            by_content.setdefault(one[0].any.key, []).append(one)
+        for changes in by_content.values():
+            _settle(changes)
 
     def rollback(self) -> None:
         # Whoever staged a content may try again, and discards it in the end.
@@ -180,30 +183,26 @@ class _FileTransaction(Transaction):
     def release(self) -> None:
         if not self._over:
             # Nobody knows if the unit was kept: its files are, and a sweep decides.
-            for one in self._fates:
-                if one.staged is not None:
-                    one.staged.end()
+            for _, staged in self._changes:
+                if staged is not None:
+                    staged.end()
 
 
-def _settle(fates: Sequence[_Fate]) -> None:
-    """Remove a content wherever no document has it any more."""
-    holders: Counter[FilePlan] = Counter()
-    places: list[FileConnector | None] = []
-    staged = next((one.staged for one in fates if one.staged is not None), None)
-    if staged is not None:
-        staged.end()
-        places += staged.places
+def _settle(changes: Sequence[tuple[_Change, Staged | None]]) -> None:
+    """Remove one content wherever no file has it any more."""
+    staged = next((one for _, one in changes if one is not None), None)
+    there = {} if staged is None else {one.place: one for one in staged.stores}
+    held: Counter[tuple[str, ...]] = Counter()
+    if staged is None:
+        # Those that had it before the unit.
+        held += _places(next((one.before for one, _ in changes if one.before), ()))
     else:
-        # Some document had it before the unit: the one that was the first to drop it.
-        holders.update([one.held.plan for one in fates if not one.kept][:1])
-    for one in fates:
-        holders[one.held.plan] += 1 if one.kept else -1
-        places += one.held.plan.stores
-    wanted = {
-        store.place
-        for plan, count in holders.items()
-        if count > 0
-        for store in plan.stores
-    }
-    left = {one.place: one for one in places if one is not None}
-    remove(fates[0].held.file_id, [left[one] for one in left if one not in wanted])
+        staged.end()
+    for change, _ in changes:
+        held.update(_places(change.after))
+        held.subtract(_places(change.before))
+        for one in (*change.before, *change.after):
+            there |= {store.place: store for store in one.plan.stores}
+    wanted = {place for places, count in held.items() if count > 0 for place in places}
+    left = [store for place, store in there.items() if place not in wanted]
+    remove(changes[0][0].any.file_id, left)

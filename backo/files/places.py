@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from backo.errors import FileError
 from backo.files.connector import FileConnector
 from backo.log import log_system
 from backo.schema.file import FilePlan
 
-__all__ = ["chill", "fetched", "is_there", "remove", "written"]
+__all__ = ["chill", "fetched", "is_there", "remove", "require", "written"]
 
 _log = log_system.get_or_create_logger("files")
 
@@ -47,21 +48,28 @@ def fetched(plan: FilePlan, file_id: str) -> FileConnector:
     return work
 
 
-def remove(file_id: str, places: Iterable[FileConnector | None]) -> None:
-    """Remove a content wherever it is; what fails is logged, and left to a sweep."""
-    for connector in places:
-        if connector is not None:
-            try:
-                connector.delete(file_id)
-            except Exception:  # noqa: BLE001 - a user's connector raises anything
-                _log.exception("the file %s could not be removed", file_id)
+def remove(file_id: str, stores: Iterable[FileConnector]) -> None:
+    """Remove a content from these; what fails is logged, and left to a sweep."""
+    for connector in stores:
+        try:
+            connector.delete(file_id)
+        except Exception:  # noqa: BLE001 - a user's connector raises anything
+            _log.exception("the file %s could not be removed", file_id)
 
 
 def is_there(plan: FilePlan, file_id: str) -> bool:
-    """Whether the content is where it lives, or in the cold storage."""
-    if plan.work.has_file(file_id):
-        return True
-    return plan.storage is not None and bool(plan.storage.has_file(file_id))
+    """Whether the content is where it lives, or in the cold storage; what is in a
+    document is."""
+    return plan.inline or any(one.has_file(file_id) for one in plan.stores)
+
+
+def require(plan: FilePlan, file_id: str, path: str | None = None) -> None:
+    """Pass if the content of the file at ``path`` is there.
+
+    :raises FileError: it is nowhere.
+    """
+    if not is_there(plan, file_id):
+        raise FileError(f"there is no file {file_id!r:.100}", path=path)
 
 
 def written(connector: FileConnector, file_id: str, chunks: Iterable[bytes]) -> None:

@@ -6,6 +6,7 @@ nobody holds it any more, with the next upload or at the end of the process.
 """
 
 import atexit
+import copy
 import dataclasses
 import os
 import queue
@@ -42,7 +43,8 @@ class Staged(Content):
     def __init__(self, plan: FilePlan, structure: Structure) -> None:
         self.plan = plan
         self.structure = structure
-        self._left = _Left(os.getpid(), [plan.work], self.file_id)
+        stores = [] if plan.work is None else [plan.work]
+        self._left = _Left(os.getpid(), stores, self.file_id)
         self._unit: object = None
         self._abandon = weakref.finalize(self, _abandoned.put, self._left)
         self._abandon.atexit = False
@@ -57,9 +59,9 @@ class Staged(Content):
         return str(self.structure["file_id"])
 
     @property
-    def places(self) -> list[FileConnector | None]:
+    def stores(self) -> list[FileConnector]:
         """Where it is."""
-        return self._left.places
+        return self._left.stores
 
     @property
     def is_own(self) -> bool:
@@ -83,16 +85,18 @@ class Staged(Content):
                 self._unit = unit
             return self._unit is unit
 
-    def release(self) -> None:
-        """The unit that was about to keep it is undone."""
-        self._unit = None
+    def release(self, unit: object) -> None:
+        """``unit``, which was about to keep it, is undone."""
+        with _storing:
+            if self._unit is unit:
+                self._unit = None
 
     def chill(self, plan: FilePlan) -> None:
         """Have a copy in the cold storage, if there is one, of the field that is to
         have it: another one, maybe, than it was given for."""
-        if plan.storage not in self.places:
+        if plan.storage is not None and plan.storage not in self.stores:
             # Known before it is there, so that it is discarded.
-            self.places.append(plan.storage)
+            self.stores.append(plan.storage)
         chill(plan, self.structure)
 
     def end(self) -> bool:
@@ -108,18 +112,18 @@ class Staged(Content):
             self._left.discard()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Left:
     """A content that nobody holds: the process that has written it, and where it is."""
 
     process: int
-    places: list[FileConnector | None]
+    stores: list[FileConnector]
     file_id: str
 
     def discard(self) -> None:
         # A child has a copy of what its parent has staged, and leaves it alone.
         if os.getpid() == self.process:
-            remove(self.file_id, self.places)
+            remove(self.file_id, self.stores)
 
 
 _abandoned: queue.SimpleQueue[_Left] = queue.SimpleQueue()
@@ -139,17 +143,14 @@ class Allowance(Protocol):
 
 
 @dataclasses.dataclass(slots=True)
-class _Batch:
-    """What is staged inside a block, and what of the allowance is left."""
+class _Budget:
+    """What of an allowance is left."""
 
-    allowance: Allowance | None
+    allowance: Allowance
     size: int
     count: int
-    held: list[Staged] = dataclasses.field(default_factory=list)
 
     def charge(self, size: int) -> None:
-        if self.allowance is None:
-            return
         self.size -= size
         self.count -= 1
         if self.size < 0:
@@ -158,6 +159,14 @@ class _Batch:
         if self.count < 0:
             most = self.allowance.max_parts
             raise BodyTooLargeError(f"a request may bring {most} files")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is staged inside a block, and what may be charged there; None: anything."""
+
+    budget: _Budget | None
+    held: list[Staged] = dataclasses.field(default_factory=list)
 
 
 _batch: ContextVar[_Batch | None] = ContextVar("backo_staged", default=None)
@@ -182,12 +191,10 @@ def staging(allowance: Allowance | None = None) -> Iterator[None]:
     :param allowance: what may be charged inside; in a block within, what is left of it.
     """
     outer = _batch.get()
+    budget = None if outer is None else copy.copy(outer.budget)
     if allowance is not None:
-        batch = _Batch(allowance, allowance.max_upload_size, allowance.max_parts)
-    elif outer is not None:
-        batch = _Batch(outer.allowance, outer.size, outer.count)
-    else:
-        batch = _Batch(None, 0, 0)
+        budget = _Budget(allowance, allowance.max_upload_size, allowance.max_parts)
+    batch = _Batch(budget)
     token = _batch.set(batch)
     try:
         yield
@@ -205,8 +212,8 @@ def charge(size: int) -> None:
     :raises BodyTooLargeError: these are too many, or too large.
     """
     batch = _batch.get()
-    if batch is not None:
-        batch.charge(size)
+    if batch is not None and batch.budget is not None:
+        batch.budget.charge(size)
 
 
 def discard_abandoned() -> None:

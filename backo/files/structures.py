@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from backo.errors import Fault, FileError, STypeError, ValidationError
@@ -15,13 +15,26 @@ from backo.files.contents import (
     taken,
 )
 from backo.files.places import fetched
-from backo.files.staging import Staged, charge
+from backo.files.staging import Staged, charge, staged_in
 from backo.schema._whole import Kept
 from backo.schema.file import FilePlan
 from backo.schema.incoming import Incoming
 from backo.schema.plan import FieldPlan, Kind
 
-__all__ = ["Held", "Key", "again", "files_of", "judged", "resolved", "separated"]
+__all__ = [
+    "Held",
+    "Key",
+    "again",
+    "charge_copies",
+    "doubled",
+    "file_ids",
+    "files_of",
+    "holders",
+    "judged",
+    "misplaced",
+    "resolved",
+    "separated",
+]
 
 type Document = dict[str, Any]
 type Key = tuple[str, str]
@@ -46,15 +59,55 @@ class Held:
         """What two files have in common that have one content."""
         return self.plan.key(self.file_id)
 
-    def kept_like(self, other: "Held | None") -> bool:
-        """Whether the other one, of the same content, has it kept at the same
-        places."""
-        return other is not None and self.plan.keeps_like(other.plan)
-
 
 def files_of(document: Document | None, files: FieldPlan) -> dict[Key, Held]:
     """The files of a document; ``files`` is its schema, as far as there are any."""
     return {one.key: one for one in _files(document, files)}
+
+
+def holders(document: Document | None, files: FieldPlan) -> dict[Key, list[Held]]:
+    """The files of a document, together those that have one content: as they should
+    not, and may all the same when other programs write."""
+    found: dict[Key, list[Held]] = {}
+    for one in _files(document, files):
+        found.setdefault(one.key, []).append(one)
+    return found
+
+
+def doubled(document: Document, files: FieldPlan) -> list[Fault]:
+    """What has the content of another file of the document."""
+    return [
+        Fault(one.path, f"has the content of {first.path}", "file")
+        for first, *others in holders(document, files).values()
+        for one in others
+        if not one.plan.inline
+    ]
+
+
+def misplaced(before: Document, after: Document, files: FieldPlan) -> list[Fault]:
+    """What may not be in ``after``, which is to be stored in the place of ``before``: a
+    content of another document, or one that it has twice."""
+    own = set(file_ids(before))
+    strange = [
+        Fault(one.path, "names no file of this item", "file")
+        for one in _files(after, files)
+        if not one.plan.inline
+        and one.file_id not in own
+        and staged_in(one.plan, one.file_id) is None
+    ]
+    return [*strange, *doubled(after, files)]
+
+
+def file_ids(value: Any) -> Iterator[str]:
+    """Every id of a content in a document, also where no field is: one may have been
+    renamed."""
+    if isinstance(value, dict):
+        if isinstance(file_id := value.get("file_id"), str):
+            yield file_id
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from file_ids(one)
 
 
 def _files(
@@ -77,6 +130,32 @@ def _files(
 
 # -- what callers give ---------------------------------------------------------------
 
+type Change = Callable[[Any, Any, FieldPlan, str], Any]
+"""From a value, the one before, its field and its path to another value."""
+
+
+def _mapped(
+    value: Any, before: Any, field: FieldPlan, change: Change, path: str = "$"
+) -> Any:
+    """``value`` with each of its files as ``change`` makes it."""
+    if field.file is not None:
+        return value if value is None else change(value, before, field, path)
+    if field.element is not None and isinstance(value, list):
+        return [
+            _mapped(one, None, field.element, change, f"{path}[{at}]")
+            for at, one in enumerate(value)
+        ]
+    if field.kind is not Kind.DICT or not isinstance(value, dict):
+        return value
+    held = before if isinstance(before, dict) else {}
+    return value | {
+        child.name: _mapped(
+            value[child.name], held.get(child.name), child, change, below
+        )
+        for child in field.fields
+        if child.name in value and (below := f"{path}.{child.name}")
+    }
+
 
 def resolved(values: Document, before: Document | None, files: FieldPlan) -> Document:
     """``values``, new or to be changed in the item that is ``before``, with the
@@ -90,7 +169,7 @@ def resolved(values: Document, before: Document | None, files: FieldPlan) -> Doc
     """
     known = {one.file_id: one for one in _files(before, files, shown=True)}
     resolver = _Resolver(known)
-    after: Document = resolver.below(values, before, files, "$")
+    after: Document = _mapped(values, before, files, resolver.file)
     resolver.finish()
     return after
 
@@ -109,46 +188,27 @@ class _Resolver:
         if self._errors:
             raise ValidationError([one.faults[0] for one in self._errors])
 
-    def below(self, value: Any, before: Any, field: FieldPlan, path: str) -> Any:
-        if field.file is not None:
-            return self._file(value, before, field, path)
-        if field.element is not None and isinstance(value, list):
-            return [
-                self.below(one, None, field.element, f"{path}[{at}]")
-                for at, one in enumerate(value)
-            ]
-        if field.kind is not Kind.DICT or not isinstance(value, dict):
-            return value
-        held = before if isinstance(before, dict) else {}
-        return value | {
-            child.name: self.below(
-                value[child.name], held.get(child.name), child, f"{path}.{child.name}"
-            )
-            for child in field.fields
-            if child.name in value
-        }
-
-    def _file(self, value: Any, before: Any, field: FieldPlan, path: str) -> Any:
-        plan = field.file
-        if plan is None or value is None or isinstance(value, Kept):
+    def file(self, value: Any, before: Any, field: FieldPlan, path: str) -> Any:
+        """What is stored of a file."""
+        if isinstance(value, Kept):
             return value
         if isinstance(value, Staged):
             return dict(value.structure)
         try:
-            if isinstance(value, Incoming):
-                if plan not in value.staged:
-                    charge(len(value.data or b""))
-                return dict(stage_incoming(plan, value).structure)
-            return self._described(value, before, plan, path)
+            found = self._given(value, before, field)
+            if found is None and path.endswith("]"):
+                raise _refused("must be the content, or tell of a file", "type")
+            return found
         except FileError as error:
             self._errors.append(error.at(path))
         except ValidationError as error:
-            self._errors.append(error)
+            self._errors.append(_at(error, path))
         return None
 
-    def _described(
-        self, value: Document, before: Any, plan: FilePlan, path: str
-    ) -> Document | None:
+    def _given(self, value: Any, before: Any, field: FieldPlan) -> Document | None:
+        plan = _plan_of(field)
+        if isinstance(value, Incoming):
+            return dict(stage_incoming(plan, value, charged=True).structure)
         own = before.get("file_id") if isinstance(before, dict) else None
         file_id = value.get("file_id", own)
         if isinstance(file_id, Kept):
@@ -157,78 +217,94 @@ class _Resolver:
             return None
         held = self._known.get(str(file_id))
         if held is None:
-            fault = Fault(path, "names no file of this item", "file")
-            raise ValidationError([fault])
+            raise _refused("names no file of this item", "file")
         name = value.get("filename", held.structure.get("filename"))
         name = name.value if isinstance(name, Kept) else name
         if held.plan.place != plan.place:
+            charge(_size(held))
             return _copy(held, plan, name)
         structure = {**held.structure, "filename": name}
         return structure if held.plan is plan else taken(plan, structure)
+
+
+def _plan_of(field: FieldPlan) -> FilePlan:
+    if field.file is None:
+        raise TypeError(f"{field.path} holds no file")
+    return field.file
+
+
+def _refused(message: str, code: str) -> ValidationError:
+    return ValidationError([Fault("$", message, code)])
+
+
+def _at(error: ValidationError, path: str) -> ValidationError:
+    return ValidationError([dataclasses.replace(error.faults[0], path=path)])
 
 
 def judged(values: Document, files: FieldPlan) -> tuple[Document, list[Fault]]:
     """``values`` with the bytes of each content that is given, and without those that
     their fields do not take; and what is wrong with these. Nothing is staged."""
     faults: list[Fault] = []
-    after: Document = _judged(values, files, "$", faults)
+
+    def judge_file(value: Any, _before: Any, field: FieldPlan, path: str) -> Any:
+        if isinstance(value, dict):
+            return value
+        try:
+            content = read_whole(incoming_of(value))
+            judge(_plan_of(field), content)
+        except FileError as error:
+            faults.extend(error.at(path).faults)
+            return None
+        except STypeError:
+            # The field itself says so.
+            return value
+        return Incoming(content)
+
+    after: Document = _mapped(values, None, files, judge_file)
     return after, faults
 
 
-def _judged(value: Any, field: FieldPlan, path: str, faults: list[Fault]) -> Any:
-    if field.file is not None:
-        return _judged_file(value, field.file, path, faults)
-    if field.element is not None and isinstance(value, list):
-        return [
-            _judged(one, field.element, f"{path}[{at}]", faults)
-            for at, one in enumerate(value)
-        ]
-    if field.kind is not Kind.DICT or not isinstance(value, dict):
-        return value
-    return value | {
-        child.name: _judged(value[child.name], child, f"{path}.{child.name}", faults)
-        for child in field.fields
-        if child.name in value
-    }
+# -- copies --------------------------------------------------------------------------
 
 
-def _judged_file(value: Any, plan: FilePlan, path: str, faults: list[Fault]) -> Any:
-    if value is None or isinstance(value, dict):
-        return value
-    try:
-        content = read_whole(incoming_of(value))
-        judge(plan, content)
-    except FileError as error:
-        faults += error.at(path).faults
-        return None
-    except STypeError:
-        # The field itself says so.
-        return value
-    return Incoming(content)
+def charge_copies(
+    document: Document, before: Document | None, files: FieldPlan
+) -> None:
+    """Count the copies that :func:`separated` makes: the request in progress asks for
+    them.
 
-
-def _copy(held: Held, plan: FilePlan, name: str | None) -> Document:
-    """A copy of a content, which is staged, for a field that has ``plan``."""
-    charge(held.structure.get("size") or 0)
-    return dict(stage(plan, _content(held), name).structure)
-
-
-def _content(held: Held) -> Iterator[bytes]:
-    if held.plan.work is None:
-        return iter([base64.b64decode(held.structure.get("content") or "")])
-    return fetched(held.plan, held.file_id).read_chunk(held.file_id)
+    :raises BodyTooLargeError: these are too many, or too large.
+    """
+    found = list(_files(document, files))
+    copies = again([(one.key, one.path) for one in found], before, files)
+    for one in found:
+        if one.path in copies:
+            charge(_size(one))
 
 
 def separated(
     document: Document, before: Document | None, files: FieldPlan
 ) -> Document:
     """``document`` with a copy, which is staged, of each content that it has twice;
-    ``before`` is what it is to replace."""
+    ``before`` is what it is to replace.
+
+    :raises FileError: a content is no longer there.
+    """
     found = list(_files(document, files))
     copies = again([(one.key, one.path) for one in found], before, files)
     if not copies:
         return document
-    after: Document = _separated(document, files, "$", copies)
+
+    def separate(value: Any, _before: Any, field: FieldPlan, path: str) -> Any:
+        if path not in copies:
+            return value
+        held = Held(_plan_of(field), path, value)
+        try:
+            return _copy(held, held.plan, value.get("filename"))
+        except FileError as error:
+            raise error.at(path) from error
+
+    after: Document = _mapped(document, None, files, separate)
     return after
 
 
@@ -246,19 +322,16 @@ def again(
     return {path for key, path in found if stays[key] != path}
 
 
-def _separated(value: Any, field: FieldPlan, path: str, copies: Set[str]) -> Any:
-    if path in copies:
-        for held in _files(value, field):
-            return _copy(held, held.plan, held.structure.get("filename"))
-    if field.element is not None and isinstance(value, list):
-        return [
-            _separated(one, field.element, f"{path}[{at}]", copies)
-            for at, one in enumerate(value)
-        ]
-    if field.file is not None or not isinstance(value, dict):
-        return value
-    return value | {
-        child.name: _separated(value[child.name], child, f"{path}.{child.name}", copies)
-        for child in field.fields
-        if child.name in value
-    }
+def _size(held: Held) -> int:
+    return held.structure.get("size") or 0
+
+
+def _copy(held: Held, plan: FilePlan, name: str | None) -> Document:
+    """A copy of a content, which is staged, for a field that has ``plan``."""
+    return dict(stage(plan, _content(held), name).structure)
+
+
+def _content(held: Held) -> Iterator[bytes]:
+    if held.plan.work is None:
+        return iter([base64.b64decode(held.structure.get("content") or "")])
+    return fetched(held.plan, held.file_id).read_chunk(held.file_id)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from backo.connectors.base import DBConnector, Document
 from backo.connectors.restriction import unrestricted
@@ -12,7 +12,7 @@ from backo.errors import BackoError, FileError, NotFoundError
 from backo.files.connector import FileConnector, StoredFile
 from backo.files.places import is_there
 from backo.files.staging import discard_abandoned, staged_ids
-from backo.files.structures import Held, files_of
+from backo.files.structures import Held, file_ids, files_of
 from backo.schema.plan import ItemPlan
 from backo.transaction import unit_of_work
 
@@ -171,7 +171,7 @@ class _Sweep:
         named, missing = staged_ids(), []
         for name, owner in self._collections.items():
             for document in self._progress(name, _documents(owner.db_handler)):
-                named.update(_ids_in(document))
+                named.update(file_ids(document))
                 missing += [
                     MissingFile(name, document["_id"], one.path, one.file_id)
                     for one in _files(owner, document)
@@ -211,16 +211,6 @@ def _documents(store: DBConnector) -> Iterator[Document]:
 def _next(documents: Iterator[Document]) -> Document | None:
     with unrestricted():
         return next(documents, None)
-
-
-def _ids_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(file_id := value.get("file_id"), str):
-            yield file_id
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _ids_in(one)
 
 
 def _files(owner: FileOwner, document: Document | None) -> Iterable[Held]:

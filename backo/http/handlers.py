@@ -274,10 +274,11 @@ def file(collection: Collection, request: Request) -> Response:
         node = collection.access.file(params["id"], params["path"])
         found = _download(node)
         try:
-            if request.method == "HEAD":
-                # Which reads nothing, and promises what GET gives.
+            answer = download(request, found)
+            if request.method == "HEAD" and answer.status == 200:
+                # It reads nothing, and promises what GET gives.
                 node.require_content()
-            return download(request, found)
+            return answer
         except FileError as error:
             if found.etag == missing:
                 # The item tells of it: its keeper must know.

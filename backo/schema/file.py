@@ -37,7 +37,7 @@ class FilePlan:
     @property
     def place(self) -> str:
         """Where contents live, as connectors name it; empty: in the document itself."""
-        return _place(self.work)
+        return "" if self.work is None else str(self.work.place)
 
     @property
     def stores(self) -> list[Any]:
@@ -48,15 +48,10 @@ class FilePlan:
         """What two files have in common that have one content."""
         return self.place, file_id
 
-    def keeps_like(self, other: "FilePlan") -> bool:
-        """Whether contents are kept at the same places."""
-        return self.place == other.place and _place(self.storage) == _place(
-            other.storage
-        )
-
-
-def _place(connector: Any) -> str:
-    return "" if connector is None else str(connector.place)
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where contents are, as connectors name it."""
+        return tuple(str(one.place) for one in self.stores)
 
 
 def allows(mime_types: tuple[str, ...], content_type: str) -> bool:

@@ -36,7 +36,7 @@ from backo import (
 
 office = Backoffice("office")
 covers = FileSystemConnector(path="covers")
-fields = {"cover": File(work=covers), "s": BlobFile()}
+fields = {"cover": File(work=covers), "back": File(work=covers), "s": BlobFile()}
 item = Item({"title": String(required=True), **fields})
 store = DBSqliteConnector(path="office.sqlite", table="books")
 office.register_collection(Collection("books", item, store))
@@ -189,6 +189,18 @@ def test_an_import_of_what_was_exported(tmp_path: Path) -> None:
     assert covers(tmp_path) == [b"a"]
 
 
+def test_an_import_that_updates_shares_no_content(tmp_path: Path) -> None:
+    put(tmp_path, main=PROGRAM)
+    ask, file = ("main:office", "books"), tmp_path / "books.jsonl"
+    first = {"_id": "a", "title": "a", "cover": inline(b"a")}
+    backo(tmp_path, "import", *ask, rows(tmp_path, first))
+    assert backo(tmp_path, "export", *ask, "--output", file).returncode == 0
+    (exported,) = map(json.loads, file.read_text().splitlines())
+    told = {"_id": "a", "title": "a", "back": exported["cover"]}
+    done = backo(tmp_path, "import", *ask, rows(tmp_path, told), "--update")
+    assert (done.returncode, covers(tmp_path)) == (0, [b"a", b"a"]), done.stderr
+
+
 def test_no_content_is_restored_for_two_items(tmp_path: Path) -> None:
     put(tmp_path, main=PROGRAM)
     ask, file = ("main:office", "books"), tmp_path / "books.jsonl"
@@ -201,6 +213,10 @@ def test_no_content_is_restored_for_two_items(tmp_path: Path) -> None:
         done = backo(tmp_path, "import", *ask, other, "--restore", *options)
         assert done.returncode == 1
         assert "$.cover  is a file of the item 'a'" in done.stderr
+    twice = rows(tmp_path, {**exported, "back": exported["cover"]})
+    done = backo(tmp_path, "import", *ask, twice, "--restore", "--update")
+    assert done.returncode == 1
+    assert "$.back  has the content of $.cover" in done.stderr
     DBSqliteConnector(path=tmp_path / "office.sqlite", table="books").drop()
     both = rows(tmp_path, exported, {**exported, "_id": "b"})
     done = backo(tmp_path, "import", *ask, both, "--restore")

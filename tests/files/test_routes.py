@@ -154,3 +154,7 @@ def test_what_is_missing_is_missing_for_head_too(adapter: str) -> None:
         for name, status in (("cover", 404), ("note", 200)):
             for ask in (requests.head, requests.get):
                 assert ask(f"{book}/{name}", timeout=5).status_code == status
+                # What the client has already is not asked for.
+                known = {"if-none-match": "*"}
+                answer = ask(f"{book}/{name}", headers=known, timeout=5)
+                assert answer.status_code == 304

@@ -1,5 +1,6 @@
 """No two files have one content, however they come to be set to the same."""
 
+import gc
 import io
 import os
 import subprocess
@@ -28,7 +29,7 @@ from backo import (
 )
 from backo.connectors.base import Query
 from backo.connectors.memory import DBMemoryConnector
-from backo.errors import TransientError
+from backo.errors import MigrationError, TransientError
 from backo.files.staging import staged_ids, staging
 from backo.schema.incoming import Incoming
 from tests.files.abandoning import let_go
@@ -293,6 +294,23 @@ def test_contents_in_documents_are_copied_from_field_to_field(shelf: Shelf) -> N
     shelf.check_whole()
 
 
+def test_what_other_programs_have_shared_goes_with_the_last(shelf: Shelf) -> None:
+    book = shelf.books.create({"_id": "a", "cover": b"content"})
+    store = shelf.books.db_handler
+    document = store.get_by_id("a")
+    store.save("a", {**document, "plate": document["cover"], "doc": document["cover"]})
+    for name in ("cover", "doc"):
+        book = shelf.books.get_by_id("a")
+        shelf.books.store.save("a", {**store.get_by_id("a"), name: None})
+        left = shelf.books.get_by_id("a")
+        assert left.plate.get_content() == b"content"
+        assert shelf.work.has_file(str(left.plate.file_id))
+    assert not stored(shelf.cold)
+    shelf.books.store.delete_by_id("a")
+    del book, left
+    shelf.check_whole()
+
+
 # --- Units of work ------------------------------------------------------------------
 
 
@@ -466,3 +484,98 @@ def test_what_could_not_be_discarded_is_found_by_a_sweep(shelf: Shelf) -> None:
         book.doc = b"content"
     assert len(stored(shelf.work)) == 1
     assert not staged_ids()
+
+
+# --- Migrations ---------------------------------------------------------------------
+
+
+def test_a_migration_moves_a_content_and_copies_none(shelf: Shelf) -> None:
+    shelf.books.create({"_id": "a", "cover": b"content", "note": b"note"})
+
+    def copying(document: dict[str, Any]) -> None:
+        document["doc"] = document["cover"]
+
+    def moving(document: dict[str, Any]) -> None:
+        document["plate"] = document.pop("cover")
+        document["memo"] = document["note"]
+
+    with pytest.raises(MigrationError, match="has the content of"):
+        shelf.books.migrate(copying, dry_run=False)
+    shelf.check_whole()
+    shelf.books.migrate(moving, dry_run=False)
+    book = shelf.books.get_by_id("a")
+    assert book.plate.get_content() == b"content"
+    assert (book.note.get_content(), book.memo.get_content()) == (b"note", b"note")
+    shelf.check_whole()
+
+
+def test_a_migration_takes_no_file_of_another_item(shelf: Shelf) -> None:
+    other = shelf.books.create({"_id": "a", "doc": b"content"})
+    shelf.books.create({"_id": "b"})
+    cover = other.doc.get_value()
+
+    def stealing(document: dict[str, Any]) -> None:
+        document["doc"] = {**cover, "modified": None}
+
+    with pytest.raises(MigrationError, match="names no file of this item") as raised:
+        shelf.books.migrate(stealing, dry_run=False)
+    assert raised.value.ids == ("b",)
+    shelf.check_whole()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_file_that_a_migration_computes_is_there(
+    tmp_path: Path, dry_run: bool
+) -> None:
+    work, store = FileSystemConnector(path=tmp_path), DBMemoryConnector()
+
+    def collection(**fields: Any) -> Collection:
+        item = Item({"title": String(), **fields}, meta_data_handler=None)
+        made = Collection("books", item, store)
+        Backoffice("office").register_collection(made)
+        return made
+
+    for number in range(5):
+        collection().create({"_id": str(number), "title": "x" * number})
+
+    def title(book: Any) -> str:
+        # Nothing that is not held survives this.
+        gc.collect()
+        return f"of {book.title}"
+
+    label = File(work=work, set=title, views=["save"])
+    other = File(work=work, default=b"default")
+    books = collection(label=label, other=other)
+    assert books.migrate(None, dry_run=dry_run).changes.total == 5
+    let_go()
+    found = [books.get_by_id(str(number)) for number in range(5)]
+    if dry_run:
+        assert stored(work) == set()
+        return
+    for number, book in enumerate(found):
+        assert book.label.get_content() == b"of " + b"x" * number
+        assert book.other.get_content() == b"default"
+    assert len(stored(work)) == 10
+
+
+def test_a_computed_file_that_was_swept_is_computed_again(tmp_path: Path) -> None:
+    """By the time that a migration which was cut short goes on."""
+    work, store = FileSystemConnector(path=tmp_path / "files"), DBMemoryConnector()
+    plain = Collection("books", Item({"title": String()}), store)
+    Backoffice("office").register_collection(plain)
+    plain.create({"_id": "a", "title": "t"})
+    label = File(work=work, set=lambda book: f"of {book.title}", views=["save"])
+    books = Collection("books", Item({"title": String(), "label": label}), store)
+    Backoffice("office").register_collection(books)
+    journal = tmp_path / "journal"
+    with pytest.raises(KeyboardInterrupt):
+        books.migrate(None, dry_run=False, journal=journal, progress=_interrupted)
+    assert journal.exists() and stored(work) == set()
+    books.migrate(None, dry_run=False, journal=journal)
+    assert books.get_by_id("a").label.get_content() == b"of t"
+
+
+def _interrupted(phase: str, what: Any, _count: int | None) -> Any:
+    if phase == "write":
+        raise KeyboardInterrupt
+    return what
