@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -77,25 +78,29 @@ def holders(document: Document | None, files: FieldPlan) -> dict[Key, list[Held]
 def doubled(document: Document, files: FieldPlan) -> list[Fault]:
     """What has the content of another file of the document."""
     return [
-        Fault(one.path, f"has the content of {first.path}", "file")
+        _double(one, first)
         for first, *others in holders(document, files).values()
         for one in others
         if not one.plan.inline
     ]
 
 
+def _double(one: Held, first: Held) -> Fault:
+    return Fault(one.path, f"has the content of {first.path}", "file")
+
+
 def misplaced(before: Document, after: Document, files: FieldPlan) -> list[Fault]:
     """What may not be in ``after``, which is to be stored in the place of ``before``: a
-    content of another document, or one that it has twice."""
-    own = set(file_ids(before))
-    strange = [
-        Fault(one.path, "names no file of this item", "file")
-        for one in _files(after, files)
-        if not one.plan.inline
-        and one.file_id not in own
-        and staged_in(one.plan, one.file_id) is None
-    ]
-    return [*strange, *doubled(after, files)]
+    content of another document, or one that it has twice, and had not before."""
+    known, faults = Counter(file_ids(before)), list[Fault]()
+    for first, *others in holders(after, files).values():
+        if first.plan.inline:
+            continue
+        if not known[first.file_id] and staged_in(first.plan, first.file_id) is None:
+            faults.append(Fault(first.path, "names no file of this item", "file"))
+        if known[first.file_id] < 2:
+            faults += [_double(one, first) for one in others]
+    return faults
 
 
 def file_ids(value: Any) -> Iterator[str]:

@@ -502,6 +502,12 @@ def test_a_migration_moves_a_content_and_copies_none(shelf: Shelf) -> None:
     with pytest.raises(MigrationError, match="has the content of"):
         shelf.books.migrate(copying, dry_run=False)
     shelf.check_whole()
+    # What others have made so is none of a migration's business.
+    document = shelf.books.db_handler.get_by_id("a")
+    shelf.books.db_handler.save("a", {**document, "plate": document["cover"]})
+    shelf.books.migrate(lambda one: one.update(title="x"), dry_run=False)
+    assert shelf.books.get_by_id("a").title == "x"
+    shelf.books.db_handler.save("a", document)
     shelf.books.migrate(moving, dry_run=False)
     book = shelf.books.get_by_id("a")
     assert book.plate.get_content() == b"content"
