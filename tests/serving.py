@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from backo import Backoffice
 
-__all__ = ["serving", "serving_app", "serving_flask"]
+__all__ = ["listening_socket", "serving", "serving_app", "serving_flask"]
 
 
 @contextmanager
@@ -49,14 +49,18 @@ def serving_flask(app: Flask) -> Iterator[int]:
         server.server_close()
 
 
+def listening_socket() -> socket.socket:
+    """A socket that listens on a free port, to be handed to a server."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+    # Or the second half of an answer waits 40 ms for an acknowledgement of the first.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
 @contextmanager
 def serving_app(app: Any) -> Iterator[int]:
     """The port at which uvicorn serves an ASGI application."""
-    # asyncio sends small answers at once only where it sees that this is TCP.
-    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with tcp as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(128)
+    with listening_socket() as listening:
         config = uvicorn.Config(
             app, log_level="error", lifespan="off", timeout_graceful_shutdown=1
         )

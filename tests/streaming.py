@@ -7,7 +7,6 @@ folder, and prints the port.
 
 import hashlib
 import json
-import socket
 import sys
 import threading
 from collections import Counter
@@ -28,6 +27,7 @@ from backo.http.endpoint import Answer, Endpoint
 from backo.http.messages import Request, Response
 from backo.http.multipart import FORM, FormLimits, parts
 from backo.http.problems import to_json
+from tests.serving import listening_socket
 
 __all__ = ["CONTENT", "Streaming", "ZEROS"]
 
@@ -224,7 +224,7 @@ def filmed(folder: str) -> Backoffice:
 
 def main(adapter: str, folder: str) -> None:
     """Serve until the process is killed."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listening_socket()
     print(json.dumps(listening.getsockname()[1]), flush=True)  # noqa: T201 - its answer
     module = flask_adapter if adapter == "flask" else fastapi_adapter
     module.server(filmed(folder), listening)()

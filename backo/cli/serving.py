@@ -87,12 +87,16 @@ def listen(
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = _reason(error)
         raise CommandError(
             f"Cannot listen on {host}:{port}: {reason}.\n{hint}"
         ) from error
+    # Or the second half of an answer waits 40 ms for an acknowledgement of the first:
+    # asyncio sees no TCP in sockets that it is handed.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _reason(error: OSError) -> str:

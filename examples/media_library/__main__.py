@@ -19,6 +19,8 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         listening = socket.create_server((HOST, asked.port))
+        # Or the second half of an answer waits for an acknowledgement of the first.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         sys.exit(f"Cannot listen on {HOST}:{asked.port}: {error.strerror}.")
     run = (_flask if asked.flask else _fastapi)(listening)

@@ -29,6 +29,8 @@ def main() -> None:
     folder = Path(os.environ.get("THREE_STORES_DATA", ".demo/three_stores"))
     try:
         listening = socket.create_server((HOST, asked.port))
+        # Or the second half of an answer waits for an acknowledgement of the first.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         office = three_stores(folder, asked.mongo_uri)
         seed(office)
     except OSError as error:

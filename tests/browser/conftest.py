@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 from backo import Backoffice
 from examples.bookcase.apps import fastapi_app, flask_app
 from examples.bookcase.model import bookcase
+from tests.serving import listening_socket
 
 HOST = "127.0.0.1"
 # Nothing but this machine has a name or an address, for the browser's own wishes too.
@@ -47,7 +48,7 @@ def bookcase_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     for title, pages in (("Emma", 420), ("Germinal", 590), ("Walden", 290)):
         office.books.create({"title": title, "author": "somebody", "pages": pages})
     serve = {"fastapi": _by_uvicorn, "flask": _by_werkzeug}[request.param]
-    with socket.create_server((HOST, 0)) as listening, serve(office, listening):
+    with listening_socket() as listening, serve(office, listening):
         port = listening.getsockname()[1]
         yield f"http://{HOST}:{port}/{office.name}"
 

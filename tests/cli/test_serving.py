@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backo.cli.serving import listen
 from tests.cli.programs import OFFICE, put
 from tests.cli.running import backo, serving
 
@@ -21,6 +22,15 @@ def folder(tmp_path: Path) -> Path:
 
 def urls(said: str) -> dict[str, str]:
     return dict(re.findall(r"^(\w+) +(http\S+)$", said, re.MULTILINE))
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1", 0) as listening:
+        with socket.create_connection(listening.getsockname()):
+            connection, _ = listening.accept()
+            with connection:
+                option = socket.IPPROTO_TCP, socket.TCP_NODELAY
+                assert connection.getsockopt(*option) != 0
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

@@ -6,7 +6,6 @@ import http.client
 import itertools
 import json
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -33,6 +32,7 @@ from tests.conformance.conftest import CONNECTORS
 from tests.conformance.declared import Make, declared, kept
 from tests.conformance.far import far, redirecting
 from tests.mongo import Mongo, database_of
+from tests.serving import listening_socket
 
 __all__ = [
     "ANY_STORE",
@@ -124,7 +124,7 @@ def serve_flask(app: Flask) -> Iterator[int]:
 def serve_fastapi(app: FastAPI) -> Iterator[int]:
     """The port where uvicorn answers for ``app``."""
     # Connections wait in the listening socket until the server takes them.
-    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listening = listening_socket()
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

@@ -1,7 +1,6 @@
 """``python -m tests.openapi.serve fastapi kitchen FOLDER``: serve an example on a free
 port, which is printed first."""
 
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from examples.bookcase.model import bookcase
 from examples.bookcase.seed import seed
 from tests.openapi.kitchen import kitchen
 from tests.openapi.shelf import shelf
+from tests.serving import listening_socket
 
 __all__ = ["OFFICES", "SERVERS"]
 
@@ -28,7 +28,7 @@ def _seeded_bookcase(folder: Path) -> Backoffice:
 
 
 def _serve_fastapi(office: Backoffice) -> None:
-    listening = socket.create_server((HOST, 0))
+    listening = listening_socket()
     _announce(listening.getsockname()[1])
     config = uvicorn.Config(fastapi_app(office), log_level="warning")
     uvicorn.Server(config).run(sockets=[listening])
