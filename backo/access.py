@@ -284,8 +284,8 @@ class Access:
         after = overlay(before, released(self._filed(values, before)), root)
         after = carry_unknown(before, after, root)
         if self.owner.plan.file_root is not None:
-            charge_copies(after, before, self.owner.plan.file_root)
-            after = separated(after, before, self.owner.plan.file_root)
+            files = self.owner.plan.file_root
+            after = separated(after, before, files, charged=True)
         self.owner.model.meta_data_handler.stamp(after, created=False)
         answer = self._shown(after, shown)
         self.owner.links.require(before, after)

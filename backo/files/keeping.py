@@ -192,12 +192,11 @@ def _settle(changes: Sequence[tuple[_Change, Staged | None]]) -> None:
     """Remove one content wherever no file has it any more."""
     staged = next((one for _, one in changes if one is not None), None)
     there = {} if staged is None else {one.place: one for one in staged.stores}
-    held: Counter[tuple[str, ...]] = Counter()
-    if staged is None:
-        # Those that had it before the unit.
-        held += _places(next((one.before for one, _ in changes if one.before), ()))
-    else:
+    # Those that had it before the unit; of what was staged there were none.
+    held = _places(next((one.before for one, _ in changes if one.before), ()))
+    if staged is not None:
         staged.end()
+        held.clear()
     for change, _ in changes:
         held.update(_places(change.after))
         held.subtract(_places(change.before))

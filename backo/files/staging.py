@@ -66,7 +66,7 @@ class Staged(Content):
     @property
     def is_own(self) -> bool:
         """Whether this process has written it: a child must leave it to its parent."""
-        return self._left.process == os.getpid()
+        return self._left.is_own
 
     @property
     def is_held(self) -> bool:
@@ -120,9 +120,13 @@ class _Left:
     stores: list[FileConnector]
     file_id: str
 
-    def discard(self) -> None:
+    @property
+    def is_own(self) -> bool:
         # A child has a copy of what its parent has staged, and leaves it alone.
-        if os.getpid() == self.process:
+        return os.getpid() == self.process
+
+    def discard(self) -> None:
+        if self.is_own:
             remove(self.file_id, self.stores)
 
 

@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from backo.errors import Fault, FileError, STypeError, ValidationError
@@ -154,11 +154,9 @@ def _mapped(
         return value
     held = before if isinstance(before, dict) else {}
     return value | {
-        child.name: _mapped(
-            value[child.name], held.get(child.name), child, change, below
-        )
+        name: _mapped(value[name], held.get(name), child, change, f"{path}.{name}")
         for child in field.fields
-        if child.name in value and (below := f"{path}.{child.name}")
+        if (name := child.name) in value
     }
 
 
@@ -280,37 +278,54 @@ def charge_copies(
 
     :raises BodyTooLargeError: these are too many, or too large.
     """
-    found = list(_files(document, files))
-    copies = again([(one.key, one.path) for one in found], before, files)
-    for one in found:
-        if one.path in copies:
-            charge(_size(one))
+    _charge(_to_copy(document, before, files))
 
 
 def separated(
-    document: Document, before: Document | None, files: FieldPlan
+    document: Document,
+    before: Document | None,
+    files: FieldPlan,
+    *,
+    charged: bool = False,
 ) -> Document:
     """``document`` with a copy, which is staged, of each content that it has twice;
     ``before`` is what it is to replace.
 
+    :param charged: whether the request in progress asks for the copies.
     :raises FileError: a content is no longer there.
+    :raises BodyTooLargeError: the request asks for too many, or too large ones.
     """
-    found = list(_files(document, files))
-    copies = again([(one.key, one.path) for one in found], before, files)
+    copies = _to_copy(document, before, files)
     if not copies:
         return document
+    if charged:
+        _charge(copies)
 
-    def separate(value: Any, _before: Any, field: FieldPlan, path: str) -> Any:
-        if path not in copies:
+    def separate(value: Any, _before: Any, _field: FieldPlan, path: str) -> Any:
+        held = copies.get(path)
+        if held is None:
             return value
-        held = Held(_plan_of(field), path, value)
         try:
-            return _copy(held, held.plan, value.get("filename"))
+            return _copy(held, held.plan, held.structure.get("filename"))
         except FileError as error:
             raise error.at(path) from error
 
     after: Document = _mapped(document, None, files, separate)
     return after
+
+
+def _to_copy(
+    document: Document, before: Document | None, files: FieldPlan
+) -> dict[str, Held]:
+    """The files of which there is to be a copy, by their paths."""
+    found = {one.path: one for one in _files(document, files)}
+    keys = [(one.key, path) for path, one in found.items()]
+    return {path: found[path] for path in again(keys, before, files)}
+
+
+def _charge(copies: Mapping[str, Held]) -> None:
+    for one in copies.values():
+        charge(_size(one))
 
 
 def again(
